@@ -1,0 +1,1 @@
+"""Reading the world: catalogues, pixels, boundaries, field samples. Nothing here imports Prefect."""

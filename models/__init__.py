@@ -1,0 +1,1 @@
+"""Statistical models: frozen encoders, heads, their cards and their training."""

@@ -1,0 +1,63 @@
+"""Pixel series: the observations of a block's woodland pixels, compressed by gathering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitoring.scenes import Sensor
+
+
+@dataclass(frozen=True)
+class SensorSeries:
+    """Observations of one sensor, in time order.
+
+    Sentinel-2 values are uint16 reflectance x 10000 with the baseline offset removed, 0 = missing;
+    Sentinel-1 values are float32 gamma0 linear power, NaN = missing.
+    """
+
+    sensor: Sensor
+    acquired_at: NDArray[np.datetime64]
+    """(T,) datetime64[s], UTC."""
+    scene_ids: tuple[str, ...]
+    """(T,) STAC item ids."""
+    values: NDArray[np.uint16] | NDArray[np.float32]
+    """(T, N, B) with the bands of `sensor.bands`."""
+    scl: NDArray[np.uint8] | None = None
+    """(T, N) scene classification, Sentinel-2 only; 0 = no data."""
+
+    def __post_init__(self) -> None:
+        times, bands = len(self.acquired_at), len(self.sensor.bands)
+        if self.values.shape[::2] != (times, bands) or len(self.scene_ids) != times:
+            raise ValueError(
+                f"{self.sensor}: values {self.values.shape} do not fit {times} times x N x {bands} bands"
+            )
+
+
+@dataclass(frozen=True)
+class PixelSeries:
+    """Everything observed at N pixels in one window of time."""
+
+    s2: SensorSeries
+    s1_ascending: SensorSeries
+    s1_descending: SensorSeries
+
+    def __post_init__(self) -> None:
+        if len({self.of(sensor).values.shape[1] for sensor in Sensor}) != 1:
+            raise ValueError("the three sensors of a pixel series must hold the same pixels")
+
+    def of(self, sensor: Sensor) -> SensorSeries:
+        """Return the observations of one sensor."""
+        return {"s2": self.s2, "s1_ascending": self.s1_ascending, "s1_descending": self.s1_descending}[sensor]
+
+    @property
+    def n_pixels(self) -> int:
+        """Length of the pixel axis."""
+        return int(self.s2.values.shape[1])
+
+    @property
+    def scene_ids(self) -> tuple[str, ...]:
+        """Ids of all scenes, sorted: the inputs an estimate depends on."""
+        return tuple(sorted(scene for sensor in Sensor for scene in self.of(sensor).scene_ids))

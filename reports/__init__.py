@@ -1,0 +1,1 @@
+"""What people look at: the PDF report, its figures and maps."""

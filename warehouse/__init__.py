@@ -1,0 +1,1 @@
+"""All that is kept: the pixel cube and the DuckDB warehouse."""
