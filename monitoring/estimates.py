@@ -65,16 +65,17 @@ def aggregate(
     counts hold clear observations per pixel, (N,) for each sensor.
     """
     finite = np.isfinite(pixels.mean)
-    share = (weights @ finite.astype(np.float64)) / np.asarray(weights.sum(axis=1)).ravel()
+    share = weighted_mean(weights, finite.astype(np.float64))
     touched = (weights > 0).astype(np.int64) @ finite.astype(np.int64)
-    mean, sd = weighted_mean(weights, pixels.mean), weighted_mean(weights, pixels.sd)
+    mean = weighted_mean(weights, pixels.mean)
+    sd = weighted_mean(weights, np.where(finite, pixels.sd, np.nan))
     observed = {sensor: weighted_mean(weights, counts[sensor].astype(np.float64)) for sensor in Sensor}
     return tuple(
         WoodlandEstimate(
             woodland_id=woodland_id,
             mean=float(mean[row]),
             sd=float(sd[row]),
-            coverage=float(share[row]),
+            coverage=float(np.nan_to_num(share[row])),
             n_pixels=int(touched[row]),
             n_s2=float(observed[Sensor.S2][row]),
             n_s1_ascending=float(observed[Sensor.S1_ASCENDING][row]),

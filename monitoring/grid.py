@@ -73,8 +73,24 @@ class PixelSet:
 
     def index_of(self, column: NDArray[np.int32], row: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the position of each cell in this set, -1 where it is not a member."""
-        key = {(int(c), int(r)): i for i, (c, r) in enumerate(zip(self.column, self.row, strict=True))}
-        return np.array([key.get((int(c), int(r)), -1) for c, r in zip(column, row, strict=True)], np.int64)
+        wanted = _cell_keys(np.asarray(column), np.asarray(row))
+        if not len(self):
+            return np.full(wanted.shape, -1, np.int64)
+        keys, order = self._sorted_keys
+        found = order[np.searchsorted(keys, wanted).clip(max=len(keys) - 1)]
+        member = (self.column[found] == column) & (self.row[found] == row)
+        return np.where(member, found, -1)
+
+    @cached_property
+    def _sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        keys = _cell_keys(self.column, self.row)
+        order = np.argsort(keys, kind="stable").astype(np.int64)
+        return keys[order], order
+
+
+def _cell_keys(column: NDArray[np.int32], row: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return one integer per cell; unlike cells have unlike keys."""
+    return row.astype(np.int64) * 2**32 + column.astype(np.int64)
 
 
 @dataclass(frozen=True)

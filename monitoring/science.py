@@ -82,8 +82,24 @@ class Science:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
+#: Smallest and largest sensible value of every number, by its key in the file.
+BOUNDS = {
+    "size_m": (10, 100_000),
+    "max_cloud_fraction": (0, 1),
+    "min_s2_scenes": (0, 1000),
+    "min_coverage": (0, 1),
+    "max_richness": (0, 1_000_000),
+    "min_s2_observations": (0, 1000),
+    "min_years": (5, 100),
+    "confidence": (0.5, 0.9999),
+    "q_confirmed": (0, 1),
+    "p_watch": (0, 1),
+    "min_decline_fraction": (0, 1),
+}
+
+
 def read_science(path: Path) -> Science:
-    """Return the choices in a TOML file; unknown keys and wrong types are refused."""
+    """Return the choices in a TOML file; unknown keys, wrong types and values out of bounds are refused."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -97,7 +113,12 @@ def _build(kind: Any, content: dict[str, Any], where: str) -> Any:
     unknown = sorted(set(content) - set(types_of))
     if unknown:
         raise SettingsError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(types_of))}")
-    return kind(**{key: _value(types_of[key], value, f"{where}: {key}") for key, value in content.items()})
+    values = {key: _value(types_of[key], value, f"{where}: {key}") for key, value in content.items()}
+    for key in sorted(values.keys() & BOUNDS.keys()):
+        low, high = BOUNDS[key]
+        if not low <= values[key] <= high:
+            raise SettingsError(f"{where}: {key} {values[key]}: must be from {low} to {high}")
+    return kind(**values)
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:

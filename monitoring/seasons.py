@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from monitoring.errors import SeasonError
 
-_SEASON_ID = re.compile(r"(\d{4})-Q([1-4])")
+_SEASON_ID = re.compile(r"(\d{4})-Q([1-4])", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)

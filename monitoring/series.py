@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,17 @@ class SensorSeries:
                 f"{self.sensor}: values {self.values.shape} do not fit {times} times x N x {bands} bands"
             )
 
+    def keep(self, scene_ids: Collection[str]) -> SensorSeries:
+        """Return the observations whose scene is among `scene_ids`, in the same order."""
+        chosen = np.array([scene in scene_ids for scene in self.scene_ids], bool)
+        return SensorSeries(
+            self.sensor,
+            self.acquired_at[chosen],
+            tuple(scene for scene in self.scene_ids if scene in scene_ids),
+            self.values[chosen],
+            None if self.scl is None else self.scl[chosen],
+        )
+
 
 @dataclass(frozen=True)
 class PixelSeries:
@@ -51,6 +63,10 @@ class PixelSeries:
     def of(self, sensor: Sensor) -> SensorSeries:
         """Return the observations of one sensor."""
         return {"s2": self.s2, "s1_ascending": self.s1_ascending, "s1_descending": self.s1_descending}[sensor]
+
+    def keep(self, scene_ids: Collection[str]) -> PixelSeries:
+        """Return the series of the chosen scenes only."""
+        return PixelSeries(*(self.of(sensor).keep(scene_ids) for sensor in Sensor))
 
     @property
     def n_pixels(self) -> int:

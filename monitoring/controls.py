@@ -1,0 +1,113 @@
+"""Controls: what each year did to the other woodland of a park, the yardstick of a woodland's trend."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitoring.errors import TrendError
+from monitoring.histories import RichnessSeries, on_common_years
+from monitoring.year_effects import departures, median_by_year, median_without_each
+
+#: Fewest other woodlands behind a control value: the median of five stands while two of them decline.
+MIN_CONTROLS = 5
+
+
+@dataclass(frozen=True)
+class Control:
+    """What each year did to the other woodland around one woodland: the yardstick its trend is held to."""
+
+    place: str
+    """Park the controls lie in, for the reader."""
+    years: NDArray[np.int64]
+    """(n,) calendar years, ascending; empty when there is no control."""
+    values: NDArray[np.float64]
+    """(n,) median departure of the control woodlands from their own levels, taxa."""
+    n_woodlands: int
+    """Control woodlands behind the values, the tested woodland left out."""
+    reason: str = ""
+    """Why there is no control; empty where there is one."""
+
+
+def park_controls(
+    series: Sequence[RichnessSeries], park_of: Mapping[str, str], control_ids: Collection[str]
+) -> dict[str, Control]:
+    """Return the control of every woodland: the yearly median over the other woodland of its park.
+
+    The median is taken over each control's departures from its own level, so that rich and poor woodlands
+    count alike and one that is missing for a year does not shift the rest. The tested woodland is left out.
+    A year with fewer than five controls has no control value; a park without any has a control with a reason.
+
+    Subtracting the control takes out what the woods of a park share: weather, sensors, processing. It takes
+    out a shared decline as well: when most controls decline, a declining woodland looks stable, and no
+    woodland looks worse than it is. A decline of a whole park shows in the woodland's own slope and in the
+    park's summary, not in this test.
+    """
+    by_park: dict[str, list[RichnessSeries]] = defaultdict(list)
+    for one in series:
+        by_park[_park(park_of, one.woodland_id)].append(one)
+    found: dict[str, Control] = {}
+    for park, members in by_park.items():
+        found |= _controls_of(park, members, control_ids)
+    return found
+
+
+def _park(park_of: Mapping[str, str], woodland_id: str) -> str:
+    if woodland_id not in park_of:
+        raise TrendError(f"woodland {woodland_id}: its park is not given")
+    return park_of[woodland_id]
+
+
+def _controls_of(
+    park: str, members: Sequence[RichnessSeries], control_ids: Collection[str]
+) -> dict[str, Control]:
+    if not park:
+        return {one.woodland_id: _no_control("", "lies in no park") for one in members}
+    controls = [one for one in members if one.woodland_id in control_ids]
+    years, values = on_common_years(controls)
+    away = departures(values)
+    shared = median_by_year(away, MIN_CONTROLS)
+    own = dict(zip((c.woodland_id for c in controls), median_without_each(away, MIN_CONTROLS), strict=True))
+    return {
+        one.woodland_id: _control(
+            park, years, own.get(one.woodland_id, shared), len(controls) - (one.woodland_id in own)
+        )
+        for one in members
+    }
+
+
+def _control(park: str, years: NDArray[np.int64], values: NDArray[np.float64], n_woodlands: int) -> Control:
+    known = np.isfinite(values)
+    if not known.any():
+        return _no_control(park, f"fewer than {MIN_CONTROLS} other woodlands in {park}")
+    return Control(park, years[known], values[known], n_woodlands)
+
+
+def _no_control(place: str, reason: str) -> Control:
+    return Control(place, np.array([], np.int64), np.array([], np.float64), 0, reason)
+
+
+def control_values(
+    series: Sequence[RichnessSeries], controls: Mapping[str, Control], years: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (W, T): zero for a woodland without control, NaN in a year its control lacks."""
+    values = np.zeros((len(series), len(years)))
+    for row, one in enumerate(series):
+        control = controls.get(one.woodland_id)
+        if control is not None and not control.reason:
+            known = dict(zip(control.years.tolist(), control.values.tolist(), strict=True))
+            values[row] = [known.get(year, np.nan) for year in years.tolist()]
+    return values
+
+
+def series_to_test(
+    series: RichnessSeries, control: Control | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return (years, values) of what the test looks at: the series minus its control, gaps left out."""
+    years, own = on_common_years([series])
+    values = (own - control_values([series], {series.woodland_id: control} if control else {}, years))[0]
+    return years[np.isfinite(values)], values[np.isfinite(values)]

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from monitoring import trends
+from monitoring.errors import SettingsError, TrendError
+from monitoring.science import TrendTest
+from monitoring.trends import Control, RichnessSeries, park_controls
+
+YEARS = np.arange(2017, 2026)
+RULE = TrendTest()
+DROUGHTS = np.array([0, -8, 0, 0, 0, -8, 0, 0, 0.0])
+
+
+def series(name, values, years=YEARS):
+    values = np.array(values, float)
+    return RichnessSeries(name, np.array(years), values, np.ones(len(values)))
+
+
+def control(values, years=YEARS):
+    return Control("Hallin Fells", np.array(years), np.array(values, float), 12)
+
+
+def test_a_straight_decline_has_every_figure_checkable_by_eye():
+    (found,) = trends.test_family([series("a", 60 - 2.0 * np.arange(9))], {"a": control(np.zeros(9))}, RULE)
+    assert (found.n, found.first_year, found.last_year, found.s) == (9, 2017, 2025, -36)
+    assert (found.slope, found.slope_low, found.slope_high, found.relative_slope) == (-2, -2, -2, -2)
+    assert found.p == found.q == pytest.approx(1 / 362_880)
+    assert found.decline_fraction == pytest.approx(16 / 60)
+    assert found.minimum_detectable_slope == pytest.approx(0, abs=1e-12)
+    assert found.reason == ""
+    assert found.method == (
+        "exact-mk, park-year control median (12 other woodlands in Hallin Fells), BH over 1 woodlands"
+    )
+
+
+def test_droughts_shared_with_the_control_drop_out_of_the_test_and_stay_in_the_own_series():
+    wood = series("a", 60 - 0.5 * np.arange(9) + DROUGHTS)
+    (held,) = trends.test_family([wood], {"a": control(DROUGHTS)}, RULE)
+    (alone,) = trends.test_family([wood], {}, RULE)
+    assert held.s == -36
+    assert alone.s > -36
+    assert held.slope == alone.slope
+    assert held.relative_slope == pytest.approx(-0.5)
+
+
+def test_a_rising_woodland_has_a_large_p_and_a_negative_decline():
+    (found,) = trends.test_family([series("a", 50 + 1.0 * np.arange(9))], {}, RULE)
+    assert found.p == 1
+    assert found.decline_fraction == pytest.approx(-8 / 50)
+
+
+def test_without_a_control_the_method_says_so():
+    wood = series("a", 60 - 2.0 * np.arange(9))
+    none = Control("", np.array([], int), np.array([]), 0, "lies in no park")
+    assert "no control: lies in no park" in trends.test_family([wood], {"a": none}, RULE)[0].method
+    assert "no control: none given" in trends.test_family([wood], {}, RULE)[0].method
+
+
+def test_ties_are_named_in_the_method():
+    (found,) = trends.test_family([series("a", [5, 5, 4, 4, 3, 3, 2, 1], YEARS[:8])], {}, RULE)
+    assert found.method.startswith("exact-mk with ties")
+    assert found.p == pytest.approx(1 / 5040)
+
+
+def test_a_very_long_record_says_it_used_the_normal_limit():
+    (found,) = trends.test_family([series("a", -np.arange(70.0), range(1950, 2020))], {}, RULE)
+    assert found.method.startswith("normal-mk, tie-corrected")
+
+
+def test_too_short_a_record_is_described_but_not_tested():
+    family = [series("short", [9, 8, 7, 6, 5, 4, 3], YEARS[2:]), series("long", 60 - np.arange(9.0))]
+    short, long = trends.test_family(family, {}, RULE)
+    assert np.isnan([short.p, short.q]).all()
+    assert short.slope == -1
+    assert short.reason == "7 years with an estimate, 8 needed"
+    assert (short.first_year, short.last_year, short.n) == (2019, 2025, 7)
+    assert long.q == long.p
+    assert "BH over 1 woodlands" in short.method
+
+
+def test_a_missing_year_counts_as_absent_and_time_still_passes():
+    holed = 60 - 2.0 * np.arange(9)
+    holed[3] = np.nan
+    absent = series("a", np.delete(holed, 3), np.delete(YEARS, 3))
+    (with_nan,) = trends.test_family([series("a", holed)], {}, RULE)
+    (without,) = trends.test_family([absent], {}, RULE)
+    assert with_nan == without
+    assert with_nan.n == 8
+    assert with_nan.slope == -2
+
+
+def test_years_the_control_lacks_are_left_out_of_every_figure():
+    wood = series("a", 60 - 2.0 * np.arange(9))
+    (found,) = trends.test_family([wood], {"a": control(np.zeros(8), YEARS[1:])}, RULE)
+    assert (found.n, found.first_year) == (8, 2018)
+    (untested,) = trends.test_family([wood], {"a": control(np.zeros(6), YEARS[3:])}, RULE)
+    assert np.isnan(untested.p)
+    assert untested.reason == "6 of 9 years have a control, 8 needed"
+
+
+def test_a_woodland_without_any_value_is_kept_and_says_why():
+    (found,) = trends.test_family([series("a", [np.nan] * 9)], {}, RULE)
+    assert (found.n, found.first_year, found.last_year) == (0, 0, 0)
+    assert np.isnan([found.p, found.slope, found.decline_fraction]).all()
+    assert found.reason == "0 years with an estimate, 8 needed"
+
+
+def test_no_woodlands_make_no_trends():
+    assert trends.test_family([], {}, RULE) == ()
+
+
+def test_woodlands_of_different_years_share_one_family():
+    rng = np.random.default_rng(3)
+    early = [series(f"e{i}", rng.normal(50, 2, 9), range(2010, 2019)) for i in range(5)]
+    late = [series(f"l{i}", rng.normal(50, 2, 9)) for i in range(5)]
+    found = trends.test_family([*early, *late], {}, RULE)
+    p = [trend.p for trend in found]
+    np.testing.assert_allclose([trend.q for trend in found], multipletests(p, method="fdr_bh")[1])
+    assert p[5:] == [trend.p for trend in trends.test_family(late, {}, RULE)]
+
+
+def test_a_line_that_starts_below_zero_has_no_decline_fraction():
+    (found,) = trends.test_family([series("a", -5.0 - np.arange(9))], {}, RULE)
+    assert np.isnan(found.decline_fraction)
+    assert found.p < 0.05
+
+
+@pytest.mark.parametrize(
+    ("years", "values", "message"),
+    [
+        ([2017, 2018, 2018], [1, 2, 3], "woodland a: year 2018 follows 2018"),
+        ([2018, 2017, 2019], [1, 2, 3], "woodland a: year 2017 follows 2018"),
+        ([2017, 2018, 2019], [1, np.inf, 3], "woodland a: an infinite value"),
+        ([2017, 2018], [1, 2, 3], "woodland a: 2 years, 3 means and 3 sds"),
+    ],
+)
+def test_series_no_test_may_see_are_refused(years, values, message):
+    with pytest.raises(TrendError, match=message):
+        trends.test_family([series("a", values, years)], {}, RULE)
+
+
+def test_a_woodland_given_twice_is_refused():
+    with pytest.raises(TrendError, match="woodland a: given twice"):
+        trends.test_family([series("a", np.ones(9)), series("a", np.ones(9))], {}, RULE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (TrendTest(control="none"), "trend control 'none'"),
+        (TrendTest(family="one park"), "trend family 'one park'"),
+        (TrendTest(confidence=95), "trend confidence 95"),
+        (TrendTest(min_years=2), "trend min_years 2"),
+    ],
+)
+def test_a_rule_that_is_not_carried_out_is_refused(rule, message):
+    with pytest.raises(SettingsError, match=message):
+        trends.test_family([series("a", np.ones(9))], {}, rule)
+
+
+def test_a_stable_woodland_in_a_greening_park_is_not_called_declining_by_its_own_figures():
+    rng = np.random.default_rng(8)
+    park = [series(f"o{i}", 40 + i + 1.5 * np.arange(9) + rng.normal(0, 0.5, 9)) for i in range(8)]
+    family = [series("a", 50 + rng.normal(0, 0.5, 9)), *park]
+    controls = park_controls(family, {one.woodland_id: "H" for one in family}, [o.woodland_id for o in park])
+    found = trends.test_family(family, controls, RULE)[0]
+    assert found.p < 0.001
+    assert abs(found.slope) < 0.2
+    assert abs(found.decline_fraction) < 0.05
