@@ -1,0 +1,191 @@
+"""What the report says, before it is set: flags, sentences, tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from shapely import Polygon
+
+from monitoring.errors import ReportError
+from monitoring.science import AlertRule, Science
+from reports.content import (
+    NAN,
+    ContrastLine,
+    Quality,
+    QuarantinedLine,
+    ReportContent,
+    WoodlandLine,
+    YearValue,
+)
+from reports.document import Document
+from reports.evidence import quality
+from reports.figures import fitted_line
+from reports.flags import Flag, flag_of, flagged, name_of, numbers_of
+from reports.gather import group_years, summary_of
+from reports.prose import contrast_text, methods
+from reports.summary import cannot_conclude, cards, season_text
+
+SQUARE = Polygon([(0, 0), (0.01, 0), (0.01, 0.01), (0, 0.01)])
+
+
+def wood(name: str, **fields: object) -> WoodlandLine:
+    return replace(WoodlandLine(name, name, "Park", "ASNW", True, 2.0, SQUARE), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "flag"),
+    [
+        ({"level": "CONFIRMED"}, Flag.CONFIRMED),
+        ({"level": "WATCH"}, Flag.WATCH),
+        ({"slope_low": -0.9, "slope_high": -0.1}, Flag.DOWNWARD),
+        ({"slope_low": -0.9, "slope_high": 0.1}, Flag.UNCLEAR),
+        ({"slope_low": 0.1, "slope_high": 0.2}, Flag.UPWARD),
+        ({}, Flag.UNTESTED),
+        ({"slope_low": -0.9, "slope_high": -0.1, "reason": "5 of 8 years"}, Flag.UNTESTED),
+    ],
+)
+def test_a_woodland_gets_the_word_its_trend_allows(fields: dict[str, object], flag: Flag) -> None:
+    assert flag_of(wood("a", **fields)) is flag
+
+
+def test_a_woodland_without_a_name_is_called_by_its_id() -> None:
+    assert name_of(replace(wood("w7"), name=" ")) == "Unnamed woodland w7"
+
+
+def test_confirmed_comes_before_watch_and_the_largest_loss_first() -> None:
+    lines = (
+        wood("a", level="WATCH", decline_fraction=0.9),
+        wood("b", level="CONFIRMED", decline_fraction=0.1),
+        wood("c", level="CONFIRMED", decline_fraction=0.4),
+        wood("d"),
+        wood("e", level="CONFIRMED"),
+    )
+    assert [line.id for line in flagged(lines)] == ["c", "b", "e", "a"]
+
+
+def test_the_fitted_line_has_the_slope_and_passes_through_the_middle() -> None:
+    history = tuple(YearValue(2017 + i, value, 1.0) for i, value in enumerate((10.0, 8.0, 20.0, 4.0, 2.0)))
+    fit = fitted_line(wood("a", history=history, slope=-2.0))
+    assert fit is not None
+    assert fit[0].tolist() == [2017.0, 2021.0]
+    assert fit[1].tolist() == [10.0, 2.0]
+    assert fitted_line(wood("a", history=history)) is None
+
+
+def test_a_group_counts_each_woodland_once_and_skips_missing_years() -> None:
+    lines = (
+        wood("a", area_ha=100.0, history=(YearValue(2020, 10.0, 2.0), YearValue(2021, NAN, NAN))),
+        wood("b", history=(YearValue(2020, 20.0, 4.0),)),
+        wood("c", is_ancient=False, history=(YearValue(2020, 9.0, 1.0), YearValue(2021, 8.0, 1.0))),
+    )
+    first, second = group_years(lines)
+    assert (first.ancient, first.ancient_sd, first.other, first.difference) == (15.0, 3.0, 9.0, 6.0)
+    assert second.ancient != second.ancient
+    summary = summary_of(lines)
+    assert (summary.n_ancient, summary.n_other, summary.area_ha) == (2, 1, 104.0)
+    assert (summary.first_year, summary.first_mean, summary.latest_mean) == (2020, 13.0, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "start"),
+    [
+        (-0.5, -0.1, "Ancient woodland has lost ground"),
+        (0.1, 0.5, "Ancient woodland has gained"),
+        (-0.5, 0.5, "The years do not show"),
+    ],
+)
+def test_a_contrast_is_stated_as_its_interval_allows(low: float, high: float, start: str) -> None:
+    line = ContrastLine("Park", (), 9, 4, 5, (low + high) / 2, low, high, 0.03)
+    assert contrast_text(line, "taxa per year").startswith(start)
+
+
+def test_a_contrast_that_was_not_tested_gives_its_reason() -> None:
+    line = ContrastLine("Park", (), 2, 4, 5, reason="2 years, at least 3 needed")
+    assert contrast_text(line, "taxa per year") == (
+        "Not tested (4 ancient and 5\u00a0other woodlands): 2 years, at least 3 needed."
+    )
+
+
+def test_a_provisional_season_is_called_provisional(content: ReportContent) -> None:
+    assert "30 September 2025 (provisional" in season_text(replace(content, season="2025-Q3"))
+    assert season_text(content).endswith("31 December 2025 (final)")
+
+
+def test_the_first_page_ends_with_what_cannot_be_concluded_in_two_sentences(content: ReportContent) -> None:
+    power, meaning = cannot_conclude(content)
+    assert "not shown to be unchanged" in power
+    assert "nor how many species" in meaning
+    assert not any(". " in sentence for sentence in (power, meaning))
+
+
+def test_the_rule_in_the_methods_is_the_rule_that_was_used(content: ReportContent) -> None:
+    science = Science(alert=AlertRule(q_confirmed=0.01, min_decline_fraction=0.25))
+    words = json.dumps(methods(replace(content, science=science)), ensure_ascii=False)
+    assert "q at most 0.01" in words
+    assert "25\u00a0%" in words
+
+
+def test_every_figure_has_an_alternative_text_that_says_what_it_shows(document: Document) -> None:
+    shown: list[dict[str, str]] = []
+    _collect(document.text, lambda item: shown.append(item))
+    assert {item["file"] for item in shown} == set(document.figures)
+    assert all(len(item["alt"]) > 40 for item in shown)
+    assert len({item["alt"] for item in shown}) == len(shown)
+
+
+def _collect(item: object, found: Callable[[dict[str, str]], None]) -> None:
+    if isinstance(item, dict):
+        if "alt" in item:
+            found(item)
+        for value in item.values():
+            _collect(value, found)
+    elif isinstance(item, list):
+        for value in item:
+            _collect(value, found)
+
+
+def test_the_numbers_on_maps_are_those_of_the_pages(content: ReportContent, document: Document) -> None:
+    keys = {int(row["number"]): row["name"] for part in document.text["maps"] for row in part["key"]}
+    pages = {int(page["number"]): page["name"] for page in document.text["alerts"]["pages"]}
+    assert keys == pages
+    assert sorted(numbers_of(content).values()) == sorted(pages)
+
+
+def test_many_kept_out_rows_are_counted_not_printed(content: ReportContent) -> None:
+    rows = tuple(QuarantinedLine(f"w{i}", "2020-Q4", "estimates", "coverage") for i in range(1000))
+    part = quality(replace(content, quality=Quality(quarantined=rows)))
+    assert len(part["quarantined"]) == 60
+    assert part["more"] == "And 940\u00a0more rows, listed by the warehouse."
+
+
+def test_a_card_says_that_nothing_was_tested_yet(content: ReportContent) -> None:
+    bare = (wood("a"),)
+    shown = cards(replace(content, woodlands=bare, summary=summary_of(bare), contrasts=()))
+    assert [card["value"] for card in shown] == ["0", "0", "none yet"]
+    assert shown[0]["note"] == "no trend tested yet"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"woodlands": ()}, "it has no woodland"),
+        ({"woodlands": (wood("a"), wood("a"))}, "woodland 'a': listed more than once"),
+        ({"generated_at": datetime(2026, 1, 1)}, "must be an aware time in UTC"),  # noqa: DTZ001
+    ],
+)
+def test_content_that_cannot_be_a_report_is_refused(
+    content: ReportContent, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ReportError, match=message):
+        replace(content, **change)  # type: ignore[arg-type]
+
+
+def test_a_woodland_with_an_unknown_level_or_years_out_of_order_is_refused() -> None:
+    with pytest.raises(ReportError, match="level 'ALARM' is not one of WATCH, CONFIRMED"):
+        wood("a", level="ALARM")
+    with pytest.raises(ReportError, match="not in order"):
+        wood("a", history=(YearValue(2021, 1.0, 1.0), YearValue(2020, 1.0, 1.0)))
