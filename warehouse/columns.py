@@ -1,0 +1,77 @@
+"""From frozen rows to Arrow tables and back: one column per field, nested values spread flat."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, TypeVar, get_type_hints
+
+import pyarrow as pa
+
+from monitoring.errors import WarehouseError
+from warehouse.records import Row
+
+T = TypeVar("T")
+
+
+def flat(row: Any) -> dict[str, Any]:
+    """Return a row's columns: NaN becomes None, a time UTC without zone, an enumeration its text."""
+    columns: dict[str, Any] = {}
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        columns |= flat(value) if dataclasses.is_dataclass(value) else {field.name: _plain(value)}
+    return columns
+
+
+def utc(moment: datetime) -> datetime:
+    """Return a moment as the warehouse keeps it: UTC, no zone attached; a naive one is refused."""
+    if moment.tzinfo is None:
+        raise WarehouseError(f"time {moment.isoformat()}: has no time zone")
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def settled(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the columns of each distinct row; WarehouseError when one key comes with two contents."""
+    by_key: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        columns = flat(row)
+        key = tuple(columns[name] for name in row.KEY)
+        if by_key.setdefault(key, columns) != columns:
+            raise WarehouseError(f"{row.TABLE} {'/'.join(map(str, key))}: twice in one batch, not alike")
+    return list(by_key.values())
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return rows of equal columns as one Arrow table."""
+    return pa.table({name: pa.array([row[name] for row in rows]) for name in rows[0]})
+
+
+def schema_of(kind: type) -> pa.Schema:
+    """Return the Arrow schema of a flat row type."""
+    arrow = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
+    hints = get_type_hints(kind)
+    return pa.schema([(field.name, arrow[hints[field.name]]) for field in dataclasses.fields(kind)])
+
+
+def build(kind: type[T], columns: Mapping[str, Any]) -> T:
+    """Return a flat row from stored columns; a null of a floating-point field becomes NaN."""
+    hints = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    return kind(**{name: _typed(hints[name], columns[name]) for name in names})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    return math.nan if hint is float and value is None else value

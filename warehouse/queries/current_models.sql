@@ -1,0 +1,4 @@
+select *
+from current_model
+qualify number = max(number) over (partition by target)
+order by target;

@@ -1,0 +1,1 @@
+insert into run by name select * from batch on conflict do nothing;

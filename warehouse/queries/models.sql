@@ -1,0 +1,1 @@
+select * from model_card order by kind, id;

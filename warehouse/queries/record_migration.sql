@@ -1,0 +1,1 @@
+insert into schema_migration values ($number, $name, $sha256, $now);

@@ -1,0 +1,1 @@
+select * from report order by season, park, recorded_at, sha256;

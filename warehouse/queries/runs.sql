@@ -1,0 +1,1 @@
+select * from run order by started_at, run_id;

@@ -1,0 +1,198 @@
+"""The reader: everything the rest of the service asks of a warehouse, read-only."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import shapely
+
+from monitoring.errors import WarehouseError
+from monitoring.histories import RichnessSeries
+from monitoring.seasons import Season
+from monitoring.woodlands import Status, Woodland
+from warehouse.columns import build
+from warehouse.database import connect, query, refusals
+from warehouse.migrate import refuse_other_schema
+from warehouse.records import EstimateKey, WoodlandRow
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+Record = dict[str, Any]
+"""One row, keyed by column in the order of the table or view; see the data dictionary. An unknown number of a
+floating-point column is NaN, a time is aware UTC."""
+
+
+@contextmanager
+def read(path: Path) -> Iterator[Reader]:
+    """Open a published snapshot (or a warehouse nobody writes to) for reading.
+
+    WarehouseError for a file that is missing, not a warehouse or being written; MigrationError for one of
+    another schema. The snapshot opened stays what it was however often a newer one is published.
+    """
+    if not path.is_file():
+        raise WarehouseError(f"warehouse {path}: no such file; nothing has been published there yet")
+    with connect(path, read_only=True) as connection:
+        refuse_other_schema(connection)
+        yield Reader(connection)
+
+
+class Reader:
+    """An open snapshot. An argument left None asks for all."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def history(
+        self,
+        woodland_id: str | None = None,
+        target: str | None = None,
+        *,
+        season: str | None = None,
+        park: str | None = None,
+    ) -> tuple[Record, ...]:
+        """Rows of `site_history`, by woodland, target and season."""
+        return self._rows("history", woodland_id=woodland_id, target=target, season=season, park=park)
+
+    def series(
+        self, target: str, *, park: str | None = None, up_to: Season | None = None
+    ) -> tuple[RichnessSeries, ...]:
+        """The annual history of each woodland, final seasons only, ready for the trend tests.
+
+        `up_to` is the last season included. WarehouseError rather than a series of two models.
+        """
+        rows = self._rows("series", target=target, park=park, up_to=up_to.id if up_to else None)
+        refuse_mix(rows)
+        by_woodland = itertools.groupby(rows, key=lambda row: str(row["woodland_id"]))
+        return tuple(_series(woodland_id, list(members)) for woodland_id, members in by_woodland)
+
+    def trends(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Rows of `latest_trend`, by target and woodland."""
+        return self._rows("trends", target=target, park=park)
+
+    def contrasts(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Rows of `contrast` that belong to the assessment `latest_trend` shows."""
+        return self._rows("contrasts", target=target, park=park)
+
+    def alerts(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Rows of `open_alert`: confirmed before watch, the largest loss first."""
+        return self._rows("alerts", target=target, park=park)
+
+    def past_alerts(self, alert_id: str) -> tuple[Record, ...]:
+        """Every time one event was alerted, in season order."""
+        return self._rows("past_alerts", id=alert_id)
+
+    def parks(self) -> tuple[Record, ...]:
+        """Each park with n_woodlands, n_ancient and area_ha; an empty name stands for no park."""
+        return self._rows("parks")
+
+    def park_summary(
+        self, target: str | None = None, *, park: str | None = None, season: str | None = None
+    ) -> tuple[Record, ...]:
+        """Rows of `park_summary`: by park, ancient before other, season."""
+        return self._rows("park_summary", target=target, park=park, season=season)
+
+    def woodlands(self, park: str | None = None) -> gpd.GeoDataFrame:
+        """The woodlands by id, with their polygons in EPSG:4326."""
+        import geopandas as gpd
+        import pandas as pd
+
+        columns = [field.name for field in dataclasses.fields(WoodlandRow)]
+        frame = pd.DataFrame(list(self._rows("woodlands", park=park)), columns=columns)
+        return gpd.GeoDataFrame(frame, geometry=shapely.from_wkb(frame["geometry"]), crs="EPSG:4326")
+
+    def woodland_values(self, park: str | None = None) -> tuple[Woodland, ...]:
+        """The woodlands by id, as they were loaded."""
+        return tuple(_woodland(row) for row in self._rows("woodlands", park=park))
+
+    def scenes(self, *, season: str | None = None, block_id: str | None = None) -> tuple[Record, ...]:
+        """Which scenes each season of a block was estimated from, in time order."""
+        return self._rows("scenes", season=season, block_id=block_id)
+
+    def quality(self, season: str | None = None) -> tuple[Record, ...]:
+        """The latest result of each expectation of the quality gates."""
+        return self._rows("quality", season=season)
+
+    def quarantined(self, season: str | None = None) -> tuple[Record, ...]:
+        """What the quality gates refused, with reasons."""
+        return self._rows("quarantined", season=season)
+
+    def runs(self) -> tuple[Record, ...]:
+        """Executions, oldest first; `finished_at` is None for one that runs or was killed."""
+        return self._rows("runs")
+
+    def models(self) -> tuple[Record, ...]:
+        """Model cards recorded."""
+        return self._rows("models")
+
+    def current_models(self) -> tuple[Record, ...]:
+        """The model that speaks for each target."""
+        return self._rows("current_models")
+
+    def reports(self) -> tuple[Record, ...]:
+        """Reports written."""
+        return self._rows("reports")
+
+    def estimate_keys(self, season: str | None = None) -> frozenset[EstimateKey]:
+        """Keys of all estimates recorded: what need not be computed again."""
+        return frozenset(build(EstimateKey, row) for row in self._rows("estimate_keys", season=season))
+
+    def dictionary(self) -> tuple[Record, ...]:
+        """Every column of every table and view, with its type and comment, and the comment of the whole."""
+        return self._rows("dictionary")
+
+    def _rows(self, name: str, **parameters: str | None) -> tuple[Record, ...]:
+        with refusals(name):
+            found = self._connection.execute(query(name), parameters)
+            columns = [(column[0], str(column[1]) == "DOUBLE") for column in found.description]
+            return tuple(_record(columns, row) for row in found.fetchall())
+
+
+def refuse_mix(rows: Sequence[Record]) -> None:
+    """Raise WarehouseError when rows of one series come from more than one model.
+
+    The views already show one model per target; this stands guard should a view ever cease to.
+    """
+    models = sorted({(str(r["encoder"]), str(r["head"]), str(r["config_hash"])) for r in rows})
+    if len(models) > 1:
+        raise WarehouseError(f"series: models {' and '.join('/'.join(model) for model in models)} never mix")
+
+
+def _record(columns: Sequence[tuple[str, bool]], row: Sequence[Any]) -> Record:
+    return {name: _value(value, real) for (name, real), value in zip(columns, row, strict=True)}
+
+
+def _value(value: Any, is_real: bool) -> Any:
+    if is_real and value is None:
+        return math.nan
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _series(woodland_id: str, rows: Sequence[Record]) -> RichnessSeries:
+    return RichnessSeries(
+        woodland_id=woodland_id,
+        years=np.array([Season.parse(row["season"]).year for row in rows], np.int64),
+        mean=np.array([row["mean"] for row in rows], np.float64),
+        sd=np.array([row["sd"] for row in rows], np.float64),
+    )
+
+
+def _woodland(row: Record) -> Woodland:
+    return Woodland(
+        id=row["id"],
+        name=row["name"],
+        park=row["park"],
+        status=Status(row["status"]),
+        geometry=shapely.from_wkb(row["geometry"]),
+        area_ha=row["area_ha"],
+        repaired=row["repaired"],
+    )

@@ -1,0 +1,309 @@
+"""The rows the warehouse records: frozen, with the column names of its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # the science is slow to import, and here it only names types
+    from monitoring.alerts import Alert
+    from monitoring.contrasts import Contrast
+    from monitoring.estimates import WoodlandEstimate
+    from monitoring.scenes import Sensor
+    from monitoring.trends import Trend
+    from monitoring.woodlands import Status
+
+
+@dataclass(frozen=True)
+class EstimateKey:
+    """What names an estimate: the same key is the same number, whoever computes it."""
+
+    woodland_id: str
+    season: str
+    target: str
+    encoder: str
+    head: str
+    config_hash: str
+    inputs_hash: str
+
+
+@dataclass(frozen=True)
+class EstimateRow:
+    """One woodland-season as estimated; units as in the table's comments, NaN = unknown."""
+
+    TABLE: ClassVar[str] = "estimate"
+    KEY: ClassVar[tuple[str, ...]] = tuple(EstimateKey.__dataclass_fields__)
+
+    woodland_id: str
+    season: str
+    target: str
+    encoder: str
+    head: str
+    config_hash: str
+    inputs_hash: str
+    mean: float
+    sd: float
+    coverage: float
+    n_pixels: int
+    n_s2: float
+    n_s1_ascending: float
+    n_s1_descending: float
+    run_id: str
+    block_id: str = ""
+
+    @property
+    def key(self) -> EstimateKey:
+        """The fields that name the estimate."""
+        return EstimateKey(*(getattr(self, name) for name in self.KEY))
+
+    @classmethod
+    def of(
+        cls,
+        estimate: WoodlandEstimate,
+        *,
+        season: str,
+        target: str,
+        encoder: str,
+        head: str,
+        config_hash: str,
+        inputs_hash: str,
+        run_id: str,
+        block_id: str = "",
+    ) -> EstimateRow:
+        """Return the row of an aggregated estimate."""
+        return cls(
+            woodland_id=estimate.woodland_id,
+            season=season,
+            target=target,
+            encoder=encoder,
+            head=head,
+            config_hash=config_hash,
+            inputs_hash=inputs_hash,
+            mean=estimate.mean,
+            sd=estimate.sd,
+            coverage=estimate.coverage,
+            n_pixels=estimate.n_pixels,
+            n_s2=estimate.n_s2,
+            n_s1_ascending=estimate.n_s1_ascending,
+            n_s1_descending=estimate.n_s1_descending,
+            run_id=run_id,
+            block_id=block_id,
+        )
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One execution, as it starts."""
+
+    TABLE: ClassVar[str] = "run"
+    KEY: ClassVar[tuple[str, ...]] = ("run_id",)
+
+    run_id: str
+    season: str
+    config_hash: str
+    science: str
+    """Every scientific choice, JSON."""
+    code_version: str
+    started_at: datetime
+    """Aware, UTC."""
+    finished_at: datetime | None = None
+    status: str = "running"
+    """`running`, `finished` or `failed`."""
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """The card of an encoder or head."""
+
+    TABLE: ClassVar[str] = "model_card"
+    KEY: ClassVar[tuple[str, ...]] = ("id",)
+
+    kind: str
+    """`encoder` or `head`."""
+    id: str
+    card: str
+    """The whole card, JSON."""
+    sha256: str
+    """Of the weights, hexadecimal."""
+
+
+@dataclass(frozen=True)
+class WoodlandRow:
+    """One woodland as recorded."""
+
+    TABLE: ClassVar[str] = "woodland"
+    KEY: ClassVar[tuple[str, ...]] = ("id",)
+
+    id: str
+    name: str
+    park: str
+    status: Status
+    is_ancient: bool
+    area_ha: float
+    geometry: bytes
+    """WKB, longitude and latitude in degrees."""
+    longitude: float
+    """Of a point inside the woodland, degrees."""
+    latitude: float
+    repaired: str
+
+
+@dataclass(frozen=True)
+class SceneRow:
+    """One scene as recorded; `hrefs` is a JSON object of band and address."""
+
+    TABLE: ClassVar[str] = "scene"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "id")
+
+    source: str
+    id: str
+    collection: str
+    sensor: Sensor
+    platform: str
+    acquired_at: datetime
+    acquisition: str
+    baseline: str
+    offset_dn: int
+    offset_rule: str
+    epsg: int
+    west: float
+    south: float
+    east: float
+    north: float
+    hrefs: str
+    cloud_fraction: float
+
+
+@dataclass(frozen=True)
+class SeasonSceneRow:
+    """One scene that a season of a block was estimated from."""
+
+    TABLE: ClassVar[str] = "season_scene"
+    KEY: ClassVar[tuple[str, ...]] = ("season", "block_id", "source", "scene_id")
+
+    season: str
+    block_id: str
+    source: str
+    scene_id: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One judgement of all woodlands together: what trends, contrasts and alerts of one assessment share."""
+
+    season: str
+    """Last season of the series."""
+    target: str
+    encoder: str
+    head: str
+    config_hash: str
+    series_hash: str
+    """Digest of all series judged, controls included: q depends on every one of them."""
+    run_id: str
+
+
+_ASSESSED = ("season", "target", "encoder", "head", "config_hash", "series_hash")
+
+
+@dataclass(frozen=True)
+class TrendRow:
+    """A woodland's trend in one assessment."""
+
+    TABLE: ClassVar[str] = "trend"
+    KEY: ClassVar[tuple[str, ...]] = ("woodland_id", *_ASSESSED)
+
+    assessment: Assessment
+    trend: Trend
+
+
+@dataclass(frozen=True)
+class ContrastRow:
+    """A park's contrast in one assessment."""
+
+    TABLE: ClassVar[str] = "contrast"
+    KEY: ClassVar[tuple[str, ...]] = ("park", *_ASSESSED)
+
+    assessment: Assessment
+    contrast: Contrast
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """An alert of one assessment; the woodland's trend must be recorded in the same one."""
+
+    TABLE: ClassVar[str] = "alert"
+    KEY: ClassVar[tuple[str, ...]] = ("id", *_ASSESSED)
+
+    assessment: Assessment
+    alert: Alert
+
+    def __post_init__(self) -> None:
+        judged, said = (
+            (self.assessment.season, self.assessment.target),
+            (self.alert.season, self.alert.target),
+        )
+        if judged != said:
+            raise ValueError(f"alert {self.alert.id}: of {said}, assessed at {judged}")
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """One expectation of a quality gate, met or not."""
+
+    TABLE: ClassVar[str] = "quality_check"
+    KEY: ClassVar[tuple[str, ...]] = (
+        "gate", "season", "scope", "expectation", "column_name", "success", "unexpected_count", "observed",
+    )  # fmt: skip
+
+    gate: str
+    """`scenes`, `estimates` or `trends`."""
+    season: str
+    scope: str
+    """Block id, or `all`."""
+    expectation: str
+    column_name: str
+    """Column looked at; empty for a whole table."""
+    success: bool
+    unexpected_count: int
+    observed: str
+    """What was seen, JSON."""
+    run_id: str
+
+
+@dataclass(frozen=True)
+class QuarantineRow:
+    """Something a quality gate refused."""
+
+    TABLE: ClassVar[str] = "quarantine"
+    KEY: ClassVar[tuple[str, ...]] = ("gate", "season", "key", "reasons", "row_json")
+
+    gate: str
+    season: str
+    key: str
+    """Names the refused thing: a scene id, a woodland id."""
+    reasons: str
+    row_json: str
+    """The refused row, JSON."""
+    run_id: str
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A report that was written."""
+
+    TABLE: ClassVar[str] = "report"
+    KEY: ClassVar[tuple[str, ...]] = ("season", "park", "path", "sha256")
+
+    season: str
+    park: str
+    """Empty for all parks."""
+    path: str
+    sha256: str
+    run_id: str
+
+
+Row = (
+    EstimateRow | RunRow | ModelRow | WoodlandRow | SceneRow | SeasonSceneRow | TrendRow | ContrastRow
+    | AlertRow | QualityRow | QuarantineRow | ReportRow
+)  # fmt: skip
