@@ -12,9 +12,10 @@ def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     Rejecting where it is at most 0.05 keeps the expected share of false alarms among the alarms at 5 %, for
     independent or positively dependent tests (Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57:289).
     """
+    from statsmodels.stats.multitest import multipletests  # a second to import, and only assessments need it
+
     q = np.full(p.shape, np.nan)
-    family = np.flatnonzero(np.isfinite(p))
-    order = family[np.argsort(p[family], kind="stable")]
-    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
-    q[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    family = np.isfinite(p)
+    if family.any():
+        q[family] = multipletests(p[family], method="fdr_bh")[1]
     return q
