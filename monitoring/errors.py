@@ -8,6 +8,7 @@
         PixelReadError         an asset is truncated, in the wrong grid, of the wrong kind
         BoundaryError          a boundary file or feature cannot be used
         SampleError            a field-sample table cannot be used
+        UnreachableError       a remote source did not answer; asking again may help
       ModelError
         WeightsError           weights missing, of another hash, or not matching the architecture
         CardMismatchError      two models, or a model and its input, that do not belong together
@@ -52,6 +53,10 @@ class BoundaryError(SourceError):
 
 class SampleError(SourceError):
     """A table of field samples cannot be used."""
+
+
+class UnreachableError(SourceError):
+    """A remote source did not answer; asking again may help."""
 
 
 class ModelError(UnderwoodError):

@@ -1,0 +1,64 @@
+"""Where pixels come from, recognised from what a catalogue says of itself and points at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+UNKNOWN_SOURCE = "unknown"
+#: Property of a root catalogue or an item that names the source outright.
+SOURCE_PROPERTY = "underwood:source"
+
+#: Endings of host names, and what they serve.
+_HOSTS: Mapping[str, str] = {
+    "planetarycomputer.microsoft.com": "planetary-computer",
+    "planetarycomputer-test.microsoft.com": "planetary-computer",
+    "sentinel2l2a01.blob.core.windows.net": "planetary-computer",
+    "sentinel1euwestrtc.blob.core.windows.net": "planetary-computer",
+    "earth-search.aws.element84.com": "earth-search",
+    "sentinel-cogs.s3.us-west-2.amazonaws.com": "earth-search",
+    "sentinel-cogs": "earth-search",
+    "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com": "earth-search",
+    "dataspace.copernicus.eu": "cdse",
+    "eodata": "cdse",
+}
+
+
+def source_of(root: Any, item: Mapping[str, Any]) -> str:
+    """Return the source of an item's pixels: as the root or item states it, else by the hosts it points at.
+
+    The root speaks first, then the item's own links, then its assets; `unknown` where none tells.
+    """
+    stated = next((name for name in _stated(root, item) if name), None)
+    if stated:
+        return stated
+    return next((source for source in map(_by_host, _addresses(root, item)) if source), UNKNOWN_SOURCE)
+
+
+def _stated(root: Any, item: Mapping[str, Any]) -> Iterator[str]:
+    for table in (root, item.get("properties")):
+        value = table.get(SOURCE_PROPERTY) if isinstance(table, dict) else None
+        yield value if isinstance(value, str) else ""
+
+
+def _addresses(root: Any, item: Mapping[str, Any]) -> Iterator[str]:
+    assets = item.get("assets")
+    yield from _hrefs(root.get("links") if isinstance(root, dict) else None)
+    yield from _hrefs(item.get("links"))
+    yield from _hrefs(list(assets.values()) if isinstance(assets, dict) else None)
+
+
+def _hrefs(entries: Any) -> Iterator[str]:
+    for entry in entries if isinstance(entries, list) else []:
+        href = entry.get("href") if isinstance(entry, dict) else None
+        if isinstance(href, str):
+            yield href
+
+
+def _by_host(address: str) -> str:
+    try:
+        host = (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+    return next((name for end, name in _HOSTS.items() if host == end or host.endswith("." + end)), "")
