@@ -45,4 +45,4 @@ docs: $(READY)
 	$(BIN)/python -m warehouse.dictionary docs/data-dictionary.md
 
 clean:
-	rm -rf demo .underwood .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

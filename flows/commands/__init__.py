@@ -1,0 +1,1 @@
+"""The commands of `underwood`, one room each: running, looking, modelling, operating."""

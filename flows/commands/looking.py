@@ -1,0 +1,164 @@
+"""Commands that look: histories, trends, alerts, reports, boundaries, the state of the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.session import session_of
+from flows.tables import Format, Row, show
+from monitoring.errors import WarehouseError
+from monitoring.woodlands import Woodland
+from warehouse.reader import Record
+
+woodlands = typer.Typer(help="Boundary files.", no_args_is_help=True)
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows come out.")]
+ParkOption = Annotated[str, typer.Option(help="One park only.")]
+
+#: Columns of `history`, in the order people ask for them.
+HISTORY = (
+    "season", "is_final", "mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending", "n_s1_descending",
+    "encoder", "head", "run_id",
+)  # fmt: skip
+TRENDS = (
+    "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
+    "decline_fraction", "minimum_detectable_slope", "reason",
+)  # fmt: skip
+#: What fits on a terminal; JSON and CSV hold every column.
+HISTORY_BRIEF = ("season", "mean", "sd", "coverage", "n_s2", "n_s1_ascending", "n_s1_descending", "head")
+TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
+ALERTS_BRIEF = ("level", "kind", "woodland_id", "reason")
+SEASONS_BRIEF = ("season", "status", "scenes", "estimates", "failed_checks", "quarantined")
+ALERTS = ("level", "kind", "woodland_id", "woodland", "park", "status", "season", "reason", "id")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this room's commands to the command line."""
+    app.command()(history)
+    app.command()(trends)
+    app.command()(alerts)
+    app.command()(report)
+    app.command()(status)
+    woodlands.command("check")(woodlands_check)
+    app.add_typer(woodlands, name="woodlands")
+
+
+def history(
+    context: typer.Context,
+    woodland: Annotated[str, typer.Argument(help="Id or name of a woodland.")],
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show the history of one woodland: what was estimated for each season, and how surely."""
+    from warehouse.reader import read
+
+    workspace = session_of(context).open()
+    target = workspace.science.estimation.target
+    with read(workspace.published) as reader:
+        woodland_id = find_woodland(woodland, reader.woodland_values())
+        rows = reader.history(woodland_id, target)
+    empty = f"woodland {woodland_id}: no season is estimated yet"
+    show(_columns(rows, HISTORY), form, empty=empty, brief=HISTORY_BRIEF)
+
+
+def find_woodland(asked: str, known: tuple[Woodland, ...]) -> str:
+    """Return the id of the woodland with that id, or with that name when only one has it."""
+    if any(woodland.id == asked for woodland in known):
+        return asked
+    named = [woodland.id for woodland in known if woodland.name.casefold() == asked.casefold()]
+    if len(named) == 1:
+        return named[0]
+    trouble = (
+        f"{len(named)} woodlands have that name: {', '.join(named)}" if named else "not in the warehouse"
+    )
+    raise WarehouseError(f"woodland {asked!r}: {trouble}")
+
+
+def trends(context: typer.Context, park: ParkOption = "", form: FormatOption = Format.TABLE) -> None:
+    """Show the trend of every woodland in the latest assessment."""
+    from warehouse.reader import read
+
+    with read(session_of(context).open().published) as reader:
+        rows = reader.trends(park=park or None)
+    show(_columns(rows, TRENDS), form, empty="no season has been assessed yet", brief=TRENDS_BRIEF)
+
+
+def alerts(context: typer.Context, park: ParkOption = "", form: FormatOption = Format.TABLE) -> None:
+    """Show the open alerts, the surest and largest losses first."""
+    from warehouse.reader import read
+
+    with read(session_of(context).open().published) as reader:
+        rows = reader.alerts(park=park or None)
+    show(_columns(rows, ALERTS), form, empty="no alert is open", brief=ALERTS_BRIEF)
+
+
+def report(
+    context: typer.Context,
+    season: Annotated[str, typer.Option(help="The latest assessed season, such as 2025-Q4.")],
+    out: Annotated[Path, typer.Option(help="PDF to write.")],
+    park: ParkOption = "",
+    at: Annotated[datetime | None, typer.Option(help="Date to print (UTC); fixes the bytes.")] = None,
+) -> None:
+    """Write the report of a season as an accessible PDF."""
+    from flows.reporting import write_season_report
+
+    moment = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    path = write_season_report(session_of(context).open(), season, park, out, moment)
+    typer.echo(f"report in {path}")
+
+
+def woodlands_check(
+    file: Annotated[Path, typer.Argument(help="GeoPackage, GeoJSON, shapefile or GeoParquet.")],
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show what the service makes of a boundary file, one row per polygon; exit 1 when any is refused."""
+    from flows.sources.woodlands import read_woodlands
+
+    reading = read_woodlands(file)
+    rows: list[Row] = [
+        {
+            "id": woodland.id,
+            "name": woodland.name,
+            "status": woodland.status.value,
+            "parts": len(getattr(woodland.geometry, "geoms", [0])),
+            "area_ha": round(woodland.area_ha, 4),
+            "outcome": f"repaired: {woodland.repaired}" if woodland.repaired else "fine",
+        }
+        for woodland in reading.woodlands
+    ]
+    blank = {"id": "", "status": "", "parts": None, "area_ha": None}
+    rows += [
+        {
+            **blank,
+            "name": refused.name,
+            "outcome": f"refused: feature {refused.feature_number}: {refused.reason}",
+        }
+        for refused in reading.refused
+    ]
+    show(rows, form, empty=f"{file}: no feature")
+    if reading.refused:
+        raise typer.Exit(1)
+
+
+def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
+    """Show each season's run, its checks and what is quarantined; exit 1 when something is held back."""
+    from flows.standing import quarantine_rows, season_rows
+    from warehouse.reader import read
+
+    with read(session_of(context).open().published) as reader:
+        seasons, quarantined = season_rows(reader), quarantine_rows(reader)
+    if form is Format.TABLE:
+        show(seasons, form, empty="no season has been run yet", brief=SEASONS_BRIEF)
+        typer.echo("\nin quarantine" if quarantined else "\nnothing is in quarantine")
+        show(quarantined, form, empty="")
+    else:
+        show(quarantined if form is Format.CSV else [{"seasons": seasons, "quarantine": quarantined}], form)
+    if quarantined:
+        raise typer.Exit(1)
+
+
+def _columns(rows: tuple[Record, ...], names: tuple[str, ...]) -> list[Row]:
+    return [{name: row[name] for name in names} for row in rows]

@@ -1,0 +1,44 @@
+"""What a command is given: the settings file it was asked to use, opened when it is needed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from flows.settings import CONFIG_VARIABLE, DEFAULT_CONFIG
+from flows.workspace import Workspace, open_workspace
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of the command line."""
+
+    config: Path | None
+    debug: bool
+
+    @property
+    def config_file(self) -> Path:
+        """The settings file of this call."""
+        return (self.config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)).absolute()
+
+    def open(self) -> Workspace:
+        """Return the workspace; SettingsError when there is no such settings file."""
+        return open_workspace(str(self.config_file))
+
+    def open_for_flows(self) -> Workspace:
+        """Return the workspace, with the flows' own records kept under its home unless a server is in use."""
+        workspace = self.open()
+        if "PREFECT_API_URL" not in os.environ:
+            os.environ.setdefault("PREFECT_HOME", str(workspace.settings.home / "prefect"))
+        return workspace
+
+
+def session_of(context: typer.Context) -> Session:
+    """Return the session that the command line was started with."""
+    session = context.obj
+    if not isinstance(session, Session):
+        raise TypeError("the command was called outside the underwood command line")
+    return session

@@ -1,0 +1,154 @@
+"""The demo: the service itself, run on the simulated archive, then held against the planted truth."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.archive import make_archive
+from flows.files import write_whole
+from flows.progress import counting
+from flows.workspace import Workspace, open_workspace
+from monitoring.alerts import Level
+from monitoring.science import AlertRule
+from warehouse.reader import read
+
+FIRST, LAST = "2017-Q4", "2025-Q4"
+#: The day the demo pretends it is, so that its results do not depend on when it is run.
+DEMO_DAY = datetime(2026, 1, 15, 3, tzinfo=UTC)
+#: Shares of steady decliners that must be alerted or watched for the demo to pass.
+RECALL_FLOOR = 0.8
+#: Years in which drought dips every wood, and a decline must not be seen to start and stay.
+SETTINGS = """\
+# The demo's settings: the simulated archive beside this file.
+catalogue = "archive/catalog.json"
+woodlands = "archive/woodlands.gpkg"
+samples = "archive/samples.csv"
+home = "service"
+
+[notable_years]
+2018 = "drought"
+2022 = "drought"
+"""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How the service's alerts compare with the planted truth."""
+
+    found: Mapping[tuple[str, str], int]
+    """(truth, level) -> woodlands; level is CONFIRMED, WATCH or `-`."""
+
+    def count(self, truth: str, *levels: str) -> int:
+        """Return how many woodlands of a planted kind stand at any of the levels."""
+        return sum(
+            n for (kind, level), n in self.found.items() if kind == truth and (not levels or level in levels)
+        )
+
+    @property
+    def passed(self) -> bool:
+        """True when enough decliners were found and no stable woodland was alerted."""
+        found = self.count("decline", Level.CONFIRMED, Level.WATCH)
+        return found >= RECALL_FLOOR * self.count("decline") and not self.count("stable", Level.CONFIRMED)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the demo ends with."""
+
+    passed: bool
+    text: str
+
+
+def run_demo(directory: Path) -> Outcome:
+    """Run the whole line in `directory` and say where everything is and how the truth was recovered."""
+    timings: dict[str, float] = {}
+    config = directory / "underwood.toml"
+    with _timed(timings, "make the archive"):
+        make_archive(directory / "archive", progress=counting("make archive"))
+        write_whole(config, SETTINGS.encode())
+    workspace = open_workspace(str(config.absolute()))
+    with _timed(timings, "train the head"):
+        _train_once(workspace)
+    with _timed(timings, f"backfill {FIRST} to {LAST}"):
+        _backfill(config.absolute())
+    with _timed(timings, "write the report"):
+        pdf = _report(workspace, directory / f"report-{LAST}.pdf")
+    recovery = recovered(workspace, directory / "archive" / "truth" / "woodlands.csv")
+    return Outcome(recovery.passed, _closing_page(workspace, pdf, timings, recovery))
+
+
+@contextmanager
+def _timed(timings: dict[str, float], what: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    timings[what] = time.monotonic() - start
+
+
+def _train_once(workspace: Workspace) -> None:
+    from flows.training import train
+
+    if not workspace.head_directory.exists():
+        train(workspace)
+
+
+def _backfill(config: Path) -> None:
+    from flows.pipeline import backfill
+
+    backfill(FIRST, LAST, str(config), final_only=True, now=DEMO_DAY)
+
+
+def _report(workspace: Workspace, out: Path) -> Path:
+    from flows.reporting import write_season_report
+
+    return write_season_report(workspace, LAST, park="", out=out, generated_at=DEMO_DAY)
+
+
+def recovered(workspace: Workspace, truth: Path) -> Recovery:
+    """Count woodlands by planted kind and by the level of their open alert."""
+    with truth.open(encoding="utf-8", newline="") as file:
+        planted = {row["wood_id"]: row["kind"] for row in csv.DictReader(file)}
+    with read(workspace.published) as reader:
+        level = {alert["woodland_id"]: alert["level"] for alert in reader.alerts()}
+    return Recovery(Counter((kind, level.get(woodland, "-")) for woodland, kind in planted.items()))
+
+
+def _closing_page(workspace: Workspace, pdf: Path, timings: Mapping[str, float], recovery: Recovery) -> str:
+    lines = [
+        "",
+        f"warehouse  {workspace.published}",
+        f"report     {pdf}",
+        f"alerts     underwood --config {workspace.settings.config_file} alerts",
+        "",
+        "planted truth      woodlands  confirmed  watch  nothing",
+        *(_truth_line(kind, recovery) for kind in ("decline", "step", "stable")),
+        "",
+        _verdict(recovery),
+        "",
+        *(f"{seconds:7.1f} s  {what}" for what, seconds in timings.items()),
+        f"{sum(timings.values()):7.1f} s  in all",
+    ]
+    return "\n".join(lines)
+
+
+def _truth_line(kind: str, recovery: Recovery) -> str:
+    counts = (recovery.count(kind), *(recovery.count(kind, level) for level in ("CONFIRMED", "WATCH", "-")))
+    return f"{kind:<17}" + "".join(
+        f"{count:>{width}}" for count, width in zip(counts, (11, 11, 7, 9), strict=True)
+    )
+
+
+def _verdict(recovery: Recovery) -> str:
+    found, planted = recovery.count("decline", Level.CONFIRMED, Level.WATCH), recovery.count("decline")
+    false = recovery.count("stable", Level.CONFIRMED)
+    rule = AlertRule()
+    return (
+        f"{found} of {planted} steady decliners are alerted or watched, {false} stable woodlands alerted\n"
+        f"(confirmed: q <= {rule.q_confirmed:g} and a loss of at least {rule.min_decline_fraction:.0%})."
+    )

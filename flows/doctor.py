@@ -1,0 +1,107 @@
+"""The doctor: everything a season needs, looked at before it is needed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from flows.workspace import Workspace, choose_device, open_workspace
+from monitoring.errors import SettingsError, UnderwoodError
+
+#: Free disk below which a season may not fit, bytes.
+MIN_FREE_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    found: str
+
+
+def examine(config: Path) -> list[Finding]:
+    """Return a finding for each thing a season needs; nothing is changed."""
+    try:
+        workspace = open_workspace(str(config))
+    except UnderwoodError as error:
+        return [Finding("settings", False, str(error))]
+    return [
+        Finding("settings", True, str(config)),
+        *(_look(what, look, workspace) for what, look in _looks()),
+    ]
+
+
+def _looks() -> Iterator[tuple[str, Callable[[Workspace], str]]]:
+    yield "versions", _versions
+    yield "disk", _disk
+    yield "device", _device
+    yield "woodlands", _woodlands
+    yield "catalogue", _catalogue
+    yield "encoder", lambda workspace: f"{workspace.encoder.card.id}, weights match the card"
+    yield "head", lambda workspace: f"{workspace.head.card.id}"
+    yield "snapshot", _snapshot
+
+
+def _look(what: str, look: Callable[[Workspace], str], workspace: Workspace) -> Finding:
+    try:
+        return Finding(what, True, look(workspace))
+    except UnderwoodError as error:
+        return Finding(what, False, str(error))
+
+
+def _versions(_workspace: Workspace) -> str:
+    names = ("underwood", "prefect", "sqlalchemy", "torch", "duckdb", "rasterio")
+    found = {name: version(name) for name in names}
+    if tuple(map(int, found["sqlalchemy"].split(".")[:2])) >= (2, 1):
+        raise SettingsError(
+            f"sqlalchemy {found['sqlalchemy']}: from 2.1 on no scheduled run is created; see constraints.txt"
+        )
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def _disk(workspace: Workspace) -> str:
+    home = workspace.settings.home
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if free < MIN_FREE_BYTES:
+        raise SettingsError(
+            f"disk of {home}: {free / 2**30:.1f} GiB free, at least {MIN_FREE_BYTES / 2**30:.0f} needed"
+        )
+    return f"{free / 2**30:.0f} GiB free"
+
+
+def _device(workspace: Workspace) -> str:
+    import torch
+
+    device = choose_device(workspace.settings.device)
+    if device == "cpu":
+        return f"cpu, {torch.get_num_threads()} threads"
+    free, total = torch.cuda.mem_get_info()
+    busy = f", {torch.cuda.utilization()} % busy" if find_spec("pynvml") else ""
+    return f"{torch.cuda.get_device_name()}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free{busy}"
+
+
+def _woodlands(workspace: Workspace) -> str:
+    refused = len(workspace.boundaries.refused)
+    return (
+        f"{len(workspace.woodlands)} woodlands in {len(workspace.blocks)} blocks, {refused} features refused"
+    )
+
+
+def _catalogue(workspace: Workspace) -> str:
+    return f"{workspace.catalogue.address}, source {workspace.catalogue.source}"
+
+
+def _snapshot(workspace: Workspace) -> str:
+    from warehouse.reader import read
+
+    if not workspace.published.exists():
+        return "none published yet"
+    with read(workspace.published) as reader:
+        return f"{workspace.published}, {len(reader.runs())} runs"

@@ -1,0 +1,103 @@
+"""The listing of a block-season: which scenes it uses, and what was left out and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flows.files import write_json
+from flows.sources.addresses import shown
+from monitoring.errors import WarehouseError
+from monitoring.scenes import Scene, Sensor
+from monitoring.seasons import Season
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A scene that is not used, and the reason in words."""
+
+    gate: str
+    """Where it stopped: `catalogue`, `scenes` or `pixels`."""
+    scene_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of one expectation of a quality gate."""
+
+    gate: str
+    expectation: str
+    column: str
+    success: bool
+    unexpected_count: int
+    observed: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything decided about the scenes of one block in one season."""
+
+    block_id: str
+    season: str
+    scenes: tuple[Scene, ...]
+    left_out: tuple[LeftOut, ...]
+    checks: tuple[Check, ...]
+    refused: str = ""
+    """Why the whole block-season cannot be used; empty where it can."""
+
+    @property
+    def scene_ids(self) -> tuple[str, ...]:
+        """Ids of the scenes in use, sorted."""
+        return tuple(sorted(scene.id for scene in self.scenes))
+
+
+def listing_path(staging: Path, block_id: str, season: Season) -> Path:
+    """Return where the listing of a block-season lies."""
+    return staging / season.id / f"{block_id}.scenes.json"
+
+
+def write_listing(path: Path, listing: Listing) -> Path:
+    """Write a listing whole or not at all, without the secrets of its addresses."""
+    public = dataclasses.replace(listing, scenes=tuple(without_secrets(scene) for scene in listing.scenes))
+    return write_json(path, json.loads(json.dumps(dataclasses.asdict(public), default=_plain)))
+
+
+def without_secrets(scene: Scene) -> Scene:
+    """Return the scene with its addresses as they may be stored: signatures and credentials cut off."""
+    return dataclasses.replace(scene, hrefs=tuple((band, shown(href)) for band, href in scene.hrefs))
+
+
+def read_listing(path: Path) -> Listing:
+    """Return a listing; WarehouseError when it is missing or not one of ours."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return Listing(
+            block_id=content["block_id"],
+            season=content["season"],
+            scenes=tuple(_scene(scene) for scene in content["scenes"]),
+            left_out=tuple(LeftOut(**row) for row in content["left_out"]),
+            checks=tuple(Check(**row) for row in content["checks"]),
+            refused=content["refused"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WarehouseError(f"listing {path}: missing or damaged; ingest the season again") from error
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in a listing")
+
+
+def _scene(content: dict[str, Any]) -> Scene:
+    fields = dict(content)
+    fields["sensor"] = Sensor(fields["sensor"])
+    fields["acquired_at"] = datetime.fromisoformat(fields["acquired_at"])
+    fields["bbox"] = tuple(fields["bbox"])
+    fields["hrefs"] = tuple((band, href) for band, href in fields["hrefs"])
+    return Scene(**fields)

@@ -1,0 +1,170 @@
+"""Load: what is staged for a season goes through its gate into the warehouse, in the one writer's hands."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from flows.estimate import EstimateReceipt
+from flows.ingest import IngestReceipt, checks_of
+from flows.listing import Check, Listing, read_listing
+from flows.quality.gate import Verdict, check_estimates
+from flows.workspace import Workspace
+from monitoring.seasons import Season
+from warehouse.records import EstimateRow, ModelRow, QualityRow, QuarantineRow, RunRow
+from warehouse.staging import read_estimates, write_estimates
+from warehouse.writer import Writer, open_writer
+
+if TYPE_CHECKING:
+    from models.cards import EncoderCard
+    from models.head import HeadCard
+
+#: Namespace of run ids: the same run of the same inputs has the same id.
+RUN_NAMESPACE = uuid.UUID("6f2d8a52-6a1c-4e0e-9c39-3d6f0b6c5c11")
+#: How long the load waits for another writer's lease, seconds.
+LEASE_WAIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class LoadReceipt:
+    """What a load did: a postcard."""
+
+    run_id: str
+    n_rows_added: int
+    problems: tuple[str, ...]
+    """One line for each estimate held back by the gate, or for a season held back whole."""
+
+
+def load_season(
+    workspace: Workspace,
+    season: Season,
+    ingested: Sequence[IngestReceipt],
+    staged: Sequence[EstimateReceipt],
+    now: datetime,
+) -> LoadReceipt:
+    """Load a season's scenes, checks and estimates; what its gate refuses goes to quarantine instead."""
+    listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
+    rows = [row for receipt in staged for row in read_estimates(Path(receipt.staged))]
+    verdict = check_estimates(estimate_frame(rows), season, workspace.science)
+    run_id = name_run(workspace, season, staged)
+    passed = _passed(rows, verdict, run_id)
+    with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
+        added = writer.record_run(_run_row(workspace, season, run_id, now))
+        added += load_reference(writer, workspace, now)
+        added += sum(load_listing(writer, listing, run_id, now) for listing in listings)
+        added += writer.load_quality(quality_rows(checks_of(verdict), season.id, "all", run_id), now=now)
+        added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
+        if passed:
+            path = workspace.staging / season.id / f"load.{run_id}.parquet"
+            added += writer.load_estimates(write_estimates(path, passed), now=now)
+    return LoadReceipt(run_id, added, _problems(verdict, season))
+
+
+def estimate_frame(rows: Sequence[EstimateRow]) -> pd.DataFrame:
+    """Return staged estimates as the gate's table; an estimate that is missing says why."""
+    columns = [field.name for field in dataclasses.fields(EstimateRow)]
+    frame = pd.DataFrame([[getattr(row, c) for c in columns] for row in rows], columns=columns)
+    missing = frame["mean"].isna() if len(frame) else pd.Series([], dtype=bool)
+    return frame.assign(reason=missing.map({True: "no pixel of the woodland was observed", False: ""}))
+
+
+def name_run(workspace: Workspace, season: Season, staged: Sequence[EstimateReceipt]) -> str:
+    """Return the run's id, made of everything its numbers depend on."""
+    parts = (
+        season.id,
+        workspace.science.digest,
+        workspace.encoder_card.id,
+        workspace.head.card.id,
+        version("underwood"),
+        *sorted(f"{receipt.block_id}={receipt.inputs_hash}" for receipt in staged),
+    )
+    return str(uuid.uuid5(RUN_NAMESPACE, "|".join(parts)))
+
+
+def _run_row(workspace: Workspace, season: Season, run_id: str, now: datetime) -> RunRow:
+    science = json.dumps(dataclasses.asdict(workspace.science), sort_keys=True)
+    return RunRow(run_id, season.id, workspace.science.digest, science, version("underwood"), now)
+
+
+def _passed(rows: Sequence[EstimateRow], verdict: Verdict, run_id: str) -> list[EstimateRow]:
+    sound = frozenset(verdict.passed["woodland_id"])
+    return [dataclasses.replace(row, run_id=run_id) for row in rows if row.woodland_id in sound]
+
+
+def load_reference(writer: Writer, workspace: Workspace, now: datetime) -> int:
+    """Record what later rows name: woodlands and model cards."""
+    cards = (
+        model_row("encoder", workspace.encoder_card, workspace.encoder_card.weights_sha256),
+        model_row("head", workspace.head.card, workspace.head.card.tensors_sha256),
+    )
+    return writer.load_woodlands(workspace.woodlands, now=now) + writer.load_models(cards, now=now)
+
+
+def model_row(kind: str, card: EncoderCard | HeadCard, sha256: str) -> ModelRow:
+    """Return the row of a model card."""
+    return ModelRow(kind, card.id, json.dumps(dataclasses.asdict(card), sort_keys=True), sha256)
+
+
+def load_listing(writer: Writer, listing: Listing, run_id: str, now: datetime) -> int:
+    """Record a block-season's scenes, its checks, and what was left out."""
+    refused = [
+        QuarantineRow(row.gate, listing.season, row.scene_id, row.reason, "{}", run_id)
+        for row in listing.left_out
+    ]
+    if listing.refused:
+        refused.append(
+            QuarantineRow("scenes", listing.season, listing.block_id, listing.refused, "{}", run_id)
+        )
+    checks = quality_rows(listing.checks, listing.season, listing.block_id, run_id)
+    return (
+        writer.load_scenes(listing.block_id, listing.season, listing.scenes, now=now)
+        + writer.load_quality(checks, now=now)
+        + writer.quarantine(refused, now=now)
+    )
+
+
+def quality_rows(checks: Sequence[Check], season: str, scope: str, run_id: str) -> list[QualityRow]:
+    """Return checks as warehouse rows."""
+    return [
+        QualityRow(
+            gate=check.gate,
+            season=season,
+            scope=scope,
+            expectation=check.expectation,
+            column_name=check.column,
+            success=check.success,
+            unexpected_count=check.unexpected_count,
+            observed=json.dumps(check.observed),
+            run_id=run_id,
+        )
+        for check in checks
+    ]
+
+
+def held_back(verdict: Verdict, season: str, key: str, run_id: str) -> list[QuarantineRow]:
+    """Return what a gate refused as warehouse rows."""
+    return [
+        QuarantineRow(verdict.suite, season, str(row[key]), str(row["reasons"]), _row_json(row), run_id)
+        for row in verdict.quarantined.to_dict("records")
+    ]
+
+
+def _row_json(row: Mapping[Hashable, Any]) -> str:
+    """Return a row as JSON; NaN becomes null."""
+    return json.dumps({k: None if v != v else v for k, v in row.items()}, sort_keys=True, default=str)
+
+
+def _problems(verdict: Verdict, season: Season) -> tuple[str, ...]:
+    if verdict.fatal:
+        return (f"estimates {season}: {verdict.fatal}",)
+    rows = verdict.quarantined.to_dict("records")
+    return tuple(f"woodland {row['woodland_id']} {season}: quarantined: {row['reasons']}" for row in rows)

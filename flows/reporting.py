@@ -1,0 +1,271 @@
+"""Reporting: from the published snapshot to the content of a PDF."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from flows.workspace import Workspace
+from monitoring.controls import Control
+from monitoring.errors import ReportError
+from monitoring.histories import RichnessSeries
+from monitoring.scenes import Sensor
+from monitoring.seasons import Season
+from monitoring.trends import park_controls
+from reports.content import (
+    ContrastLine,
+    EncoderLine,
+    GateLine,
+    HeadLine,
+    NotableYear,
+    ObservationsOfYear,
+    Provenance,
+    Quality,
+    QuarantinedLine,
+    ReportContent,
+    ScenesOfYear,
+    WoodlandLine,
+    YearValue,
+)
+from reports.gather import group_years, summary_of
+from reports.report import write_report
+from warehouse.reader import Reader, Record, read
+
+#: Source name of scenes that nobody sensed.
+SIMULATED = "simulated"
+
+
+def write_season_report(
+    workspace: Workspace, season_id: str, park: str, out: Path, generated_at: datetime
+) -> Path:
+    """Write the report of a final season, of one park or (park empty) of all, from the published snapshot."""
+    season = Season.parse(season_id)
+    with read(workspace.published) as reader:
+        return write_report(report_content(reader, workspace, season, park, generated_at), out)
+
+
+def report_content(
+    reader: Reader, workspace: Workspace, season: Season, park: str, generated_at: datetime
+) -> ReportContent:
+    """Return everything a report says, from one snapshot."""
+    target = workspace.science.estimation.target
+    _refuse_unassessed(reader, season, target, park)
+    lines = woodland_lines(reader, target, park, season)
+    quality = quality_of(reader, season, park)
+    provenance = provenance_of(reader, target, park)
+    return ReportContent(
+        title="Ectomycorrhizal richness beneath woodland",
+        park=park or "all parks",
+        season=season.id,
+        generated_at=generated_at,
+        summary=summary_of(lines),
+        woodlands=lines,
+        contrasts=contrast_lines(reader, target, park, lines),
+        quality=quality,
+        provenance=provenance,
+        science=workspace.science,
+        is_simulated=SIMULATED
+        in (*provenance.catalogue_source.split(", "), *workspace.encoder_card.allowed_sources),
+        notable_years=tuple(
+            NotableYear(int(year), label) for year, label in sorted(workspace.settings.notable_years.items())
+        ),
+    )
+
+
+def _refuse_unassessed(reader: Reader, season: Season, target: str, park: str) -> None:
+    parks = {str(row["park"]) for row in reader.parks()}
+    if park and park not in parks:
+        raise ReportError(f"park {park!r}: not in the warehouse; known are {', '.join(sorted(parks - {''}))}")
+    assessed = {str(row["season"]) for row in reader.trends(target)}
+    if assessed != {season.id}:
+        latest = ", ".join(sorted(assessed)) or "none"
+        raise ReportError(f"report {season}: the latest assessed season is {latest}; run that season first")
+
+
+def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tuple[WoodlandLine, ...]:
+    """Return every woodland with its history up to a season, its trend and its alert."""
+    histories: dict[str, list[Record]] = defaultdict(list)
+    for row in reader.history(target=target, park=park or None):
+        if row["is_final"] and Season.parse(row["season"]) <= season:
+            histories[row["woodland_id"]].append(row)
+    trends = {row["woodland_id"]: row for row in reader.trends(target)}
+    alerts = {row["woodland_id"]: row for row in reader.alerts(target)}
+    controls = _controls(reader, target, season)
+    return tuple(
+        _line(
+            row,
+            histories[row["id"]],
+            trends.get(row["id"]),
+            alerts.get(row["id"]),
+            controls.get(row["id"], ()),
+        )
+        for row in reader.woodlands(park or None).to_dict("records")
+    )
+
+
+def _controls(reader: Reader, target: str, season: Season) -> dict[str, tuple[tuple[int, float], ...]]:
+    """Return what each woodland's trend was held against, lifted to the woodland's own level."""
+    series = reader.series(target, up_to=season)
+    woodlands = {woodland.id: woodland for woodland in reader.woodland_values()}
+    others = {one.woodland_id for one in series if not woodlands[one.woodland_id].is_ancient}
+    controls = park_controls(series, {key: each.park for key, each in woodlands.items()}, others)
+    return {one.woodland_id: _lifted(one, controls[one.woodland_id]) for one in series}
+
+
+def _lifted(series: RichnessSeries, control: Control) -> tuple[tuple[int, float], ...]:
+    """Return the control's departures about the woodland's own mean, so that both fit one chart."""
+    if control.reason or not len(series.mean):
+        return ()
+    level = float(series.mean.mean())
+    return tuple((int(y), level + float(v)) for y, v in zip(control.years, control.values, strict=True))
+
+
+def _line(
+    woodland: Record,
+    history: Sequence[Record],
+    trend: Record | None,
+    alert: Record | None,
+    control: tuple[tuple[int, float], ...],
+) -> WoodlandLine:
+    figures = (
+        {name: trend[name] for name in _TREND_FIGURES} if trend else {"reason": "no annual estimate yet"}
+    )
+    return WoodlandLine(
+        **{name: woodland[name] for name in _WOODLAND_FIELDS},
+        history=tuple(_year_value(row) for row in history),
+        control=control,
+        **figures,
+        **(
+            {"level": alert["level"], "alert_reason": alert["reason"], "kind": alert["kind"]} if alert else {}
+        ),
+    )
+
+
+_WOODLAND_FIELDS = ("id", "name", "park", "status", "is_ancient", "area_ha", "geometry")
+_TREND_FIGURES = (
+    "slope", "slope_low", "slope_high", "p", "q", "n",
+    "decline_fraction", "minimum_detectable_slope", "reason",
+)  # fmt: skip
+
+
+def _year_value(row: Record) -> YearValue:
+    year = Season.parse(row["season"]).year
+    return YearValue(year, row["mean"], row["sd"], row["coverage"], row["n_s2"])
+
+
+def contrast_lines(
+    reader: Reader, target: str, park: str, lines: Sequence[WoodlandLine]
+) -> tuple[ContrastLine, ...]:
+    """Return ancient against other woodland of each park, as the latest assessment tested it."""
+    return tuple(
+        _contrast_line(row, lines) for row in reader.contrasts(target, park=park or None) if row["park"]
+    )
+
+
+def _contrast_line(row: Record, lines: Sequence[WoodlandLine]) -> ContrastLine:
+    members = [line for line in lines if line.park == row["park"]]
+    tested = [f.name for f in dataclasses.fields(ContrastLine) if f.name not in ("park", "years")]
+    return ContrastLine(row["park"], group_years(members), **{name: row[name] for name in tested})
+
+
+def quality_of(reader: Reader, season: Season, park: str) -> Quality:
+    """Return what went into the final seasons up to one, and what was kept out of them."""
+    finals = sorted(
+        {r["season"] for r in reader.history(park=park or None) if r["is_final"] and r["season"] <= season.id}
+    )
+    return Quality(
+        scenes=tuple(_scenes_of(reader, each) for each in finals),
+        observations=tuple(
+            _observations_of(reader.history(season=each, park=park or None)) for each in finals
+        ),
+        quarantined=tuple(
+            QuarantinedLine(row["key"], row["season"], row["gate"], row["reasons"])
+            for row in reader.quarantined()
+            if row["season"] in finals and row["gate"] != "catalogue"
+        ),
+        gates=_gates(reader, finals),
+    )
+
+
+def _scenes_of(reader: Reader, season_id: str) -> ScenesOfYear:
+    sensors = Counter(
+        sensor for sensor, _ in {(r["sensor"], r["id"]) for r in reader.scenes(season=season_id)}
+    )
+    counts = (sensors[sensor.value] for sensor in Sensor)
+    return ScenesOfYear(Season.parse(season_id).year, *counts)
+
+
+def _observations_of(rows: Sequence[Record]) -> ObservationsOfYear:
+    means = (fmean(row[name] for row in rows) for name in ("n_s2", "n_s1_ascending", "n_s1_descending"))
+    return ObservationsOfYear(Season.parse(rows[0]["season"]).year, *means)
+
+
+def _gates(reader: Reader, seasons: Iterable[str]) -> tuple[GateLine, ...]:
+    """Return each gate with its expectations passed and failed, and what was left out before it."""
+    wanted = frozenset(seasons)
+    counts: dict[str, Counter[bool]] = defaultdict(Counter)
+    for row in reader.quality():
+        if row["season"] in wanted:
+            counts[row["gate"]][bool(row["success"])] += 1
+    older = len(
+        {r["key"] for r in reader.quarantined() if r["gate"] == "catalogue" and r["season"] in wanted}
+    )
+    notes = {"scenes": f"{older} items were left out before the gate: superseded or unfit" if older else ""}
+    return tuple(GateLine(gate, n[True], n[False], notes.get(gate, "")) for gate, n in sorted(counts.items()))
+
+
+def provenance_of(reader: Reader, target: str, park: str) -> Provenance:
+    """Return what made the numbers of the report, from the cards and runs the warehouse holds."""
+    model = next((row for row in reader.current_models() if row["target"] == target), None)
+    if model is None:
+        raise ReportError(f"target {target!r}: the warehouse holds no estimate of it")
+    cards = {row["id"]: json.loads(row["card"]) for row in reader.models()}
+    rows = reader.history(target=target, park=park or None)
+    scenes = reader.scenes()
+    return Provenance(
+        code_version=version("underwood"),
+        config_hash=model["config_hash"],
+        encoder=_encoder_line(cards[model["encoder"]]),
+        head=_head_line(cards[model["head"]]),
+        run_ids=tuple(sorted({row["run_id"] for row in rows})),
+        catalogue_source=", ".join(sorted({row["source"] for row in scenes})),
+        counts=(
+            ("scenes used", len({(row["source"], row["id"]) for row in scenes})),
+            ("woodland-season estimates", len(rows)),
+            ("runs", len({row["run_id"] for row in rows})),
+        ),
+    )
+
+
+def _encoder_line(card: Mapping[str, Any]) -> EncoderLine:
+    return EncoderLine(card["id"], card["training_domain"], card["weights_sha256"], card["licence"])
+
+
+def _head_line(card: Mapping[str, Any]) -> HeadLine:
+    spatial, random, domain = card["spatial"], card["random"], card["domain"]
+    return HeadLine(
+        id=card["id"],
+        n_samples=card["n_samples"],
+        r2_spatial=_number(spatial["r2"]),
+        rmse_spatial=spatial["rmse"],
+        coverage_spatial=_number(spatial["coverage_90"]),
+        r2_random=_number(random["r2"]),
+        rmse_random=random["rmse"],
+        coverage_random=_number(random["coverage_90"]),
+        training_domain=(
+            f"{card['n_samples']} field samples, {domain['west']:.2f} to {domain['east']:.2f} degrees east, "
+            f"{domain['south']:.2f} to {domain['north']:.2f} degrees north"
+        ),
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

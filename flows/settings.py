@@ -1,0 +1,107 @@
+"""Addresses of one installation, read from a TOML file and the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from monitoring.errors import SettingsError
+
+#: The settings file looked for where none is named.
+DEFAULT_CONFIG = Path("underwood.toml")
+#: Names the settings file for every command of a shell.
+CONFIG_VARIABLE = "UNDERWOOD_CONFIG"
+
+
+class Schedule(BaseSettings):
+    """When the seasonal deployment runs."""
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix="UNDERWOOD_SCHEDULE_")
+
+    cron: str = "0 3 15 1,4,7,10 *"
+    """Five-field cron; by default 03:00 on 15 January, April, July and October."""
+    timezone: str = "UTC"
+    work_pool: str = "underwood"
+
+
+class Settings(BaseSettings):
+    """Where things are, for one installation. Unknown keys are refused.
+
+    Each key may also be given as `UNDERWOOD_<KEY>` in the environment, which wins over the file.
+    Relative paths are relative to the settings file.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix="UNDERWOOD_", env_nested_delimiter="__")
+
+    config_file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
+    home: Path = Path(".underwood")
+    """Folder of all that is kept: cube, staging, warehouse, published snapshot, heads, flow records."""
+    catalogue: str
+    """Address of a STAC API, or path of a static catalogue."""
+    source: str | None = None
+    """Where the pixels come from (`planetary-computer`, ...), if the catalogue does not show it."""
+    woodlands: Path
+    """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
+    samples: Path | None = None
+    """Table of field samples that `underwood train` learns from."""
+    science: Path | None = None
+    """Scientific choices; the built-in ones where absent."""
+    encoder: str = "underwood-student-1"
+    """Card of the encoder."""
+    encoder_weights: Path | None = None
+    """Weights for that card; the ones that ship with the card where absent."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = Field(default=2, ge=1, le=64)
+    """Block-seasons worked on at once."""
+    source_retries: int = Field(default=3, ge=0, le=10)
+    notable_years: dict[int, str] = Field(default_factory=dict)
+    """Years the reports' charts mark, with a word each, such as `2018 = "drought"`."""
+    schedule: Schedule = Schedule()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose content arrives as arguments."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _anchor_paths(self) -> Self:
+        """Make every path absolute, so that a worker started elsewhere finds the same files."""
+        anchor = self.config_file.resolve().parent
+        for name in ("home", "woodlands", "samples", "science", "encoder_weights"):
+            path = getattr(self, name)
+            if path is not None:
+                object.__setattr__(self, name, (anchor / path).resolve())
+        if "://" not in self.catalogue:
+            object.__setattr__(self, "catalogue", str((anchor / self.catalogue).resolve()))
+        return self
+
+
+def read_settings(path: Path | str | None = None) -> Settings:
+    """Return the settings of `path`, `$UNDERWOOD_CONFIG` or `./underwood.toml`, in that order."""
+    chosen = Path(path or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+    if not chosen.is_file():
+        raise SettingsError(
+            f"settings file {chosen}: not found (name one with --config or ${CONFIG_VARIABLE})"
+        )
+
+    try:
+        content = tomllib.loads(chosen.read_text("utf-8"))
+        return Settings(**{**content, "config_file": chosen})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "file"
+        raise SettingsError(f"settings file {chosen}: {key}: {first['msg'].lower()}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"settings file {chosen}: {error}") from error

@@ -1,0 +1,93 @@
+"""The simulated archive, a service that works on it, and its command line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Runs `underwood` with arguments in a folder, as its user would.
+Underwood = Callable[..., "subprocess.CompletedProcess[str]"]
+#: Writes a settings file into a folder and returns its path.
+WriteSettings = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def archive() -> Path:
+    """The embedded archive, made once per state of the code that makes it."""
+    from flows.archive import make_archive
+
+    sources = sorted((ROOT / "flows" / "archive").glob("*.py"))
+    state = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+    directory = ROOT / ".cache" / f"archive-{state}"
+    directory.parent.mkdir(exist_ok=True)
+    return make_archive(directory).directory
+
+
+@pytest.fixture(scope="session")
+def write_settings() -> WriteSettings:
+    """Write the settings of a service that works on an archive."""
+
+    def write(folder: Path, archive: Path, **more: object) -> Path:
+        chosen = {
+            "catalogue": archive / "catalog.json",
+            "woodlands": archive / "woodlands.gpkg",
+            "samples": archive / "samples.csv",
+            "home": "service",
+            **more,
+        }
+        path = folder / "underwood.toml"
+        path.write_text("".join(f'{key} = "{value}"\n' for key, value in chosen.items()), "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def underwood() -> Underwood:
+    """Run the command line in a process of its own."""
+
+    def run(
+        *arguments: str, cwd: Path, timeout: float = 400, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        settings = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "240", **environment}
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        return subprocess.run(
+            command, cwd=cwd, env=settings, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    archive: Path,
+    underwood: Underwood,
+    write_settings: WriteSettings,
+) -> Path:
+    """Settings of a service with a trained head and nothing else stored."""
+    folder = tmp_path_factory.mktemp("trained")
+    settings = write_settings(folder, archive)
+    done = underwood("--config", str(settings), "train", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for kept in ("cube", "staging"):
+        shutil.rmtree(folder / "service" / kept)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A Prefect server for every flow of the session."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
