@@ -95,7 +95,12 @@ def estimate_rows(
 
 
 def season_dpixels(workspace: Workspace, block: Block, season: Season, listing: Listing) -> DPixels:
-    """Return what the encoder sees of a block in a season: the listed scenes, in the encoder's layout."""
+    """Return what the encoder sees of a block in a season: the listed scenes, in the encoder's layout.
+
+    CardMismatchError when the encoder was not made for the source of a scene.
+    """
+    for source in sorted({scene.source for scene in listing.scenes}):
+        workspace.encoder_card.refuse_source(source)
     series = open_cube(workspace.cube, block).read(season.start, season.end)
     return dpixels_from_series(series.keep(frozenset(listing.scene_ids)))
 

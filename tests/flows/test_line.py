@@ -68,7 +68,11 @@ def test_a_second_backfill_changes_no_row_and_reads_no_pixel(demo: Path, underwo
     before = content_digest(warehouse)
     arguments = ("backfill", "--from", FIRST, "--to", LAST, "--final-only", "--format", "json")
     again = underwood(*config(demo), *arguments, cwd=demo)
-    assert again.returncode == 0, again.stderr
+    # The archive's 2017 is thin on purpose: a few small woods stay in quarantine, and both runs say so.
+    said = again.stderr.splitlines()
+    assert again.returncode == 1
+    assert said
+    assert all("2017-Q4: quarantined: " in line for line in said), again.stderr
     rows = json.loads(again.stdout)
     assert len(rows) == 9
     assert [row["rows_added"] for row in rows] == [0] * 9
