@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.session import session_of
+from flows.commands.session import in_process, keep_records_under, session_of
 from flows.progress import counting, progress_bars
 from flows.tables import Format, show
 
@@ -36,7 +36,7 @@ def run(
     session.open_for_flows()
     from flows.pipeline import season as season_flow
 
-    with progress_bars():
+    with progress_bars(), in_process():
         receipt = season_flow(season, str(session.config_file))
     report_receipts([receipt], form)
 
@@ -53,7 +53,7 @@ def backfill(
     session.open_for_flows()
     from flows.pipeline import backfill as backfill_flow
 
-    with progress_bars():
+    with progress_bars(), in_process():
         receipts = backfill_flow(first, last, str(session.config_file), final_only)
     report_receipts(receipts, form)
 
@@ -94,9 +94,10 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Folder for the archive and all results.")] = Path("demo"),
 ) -> None:
     """Run the whole service on the simulated archive, and compare with the planted truth."""
+    keep_records_under((directory / "service").absolute())
     from flows.demo import run_demo
 
-    with progress_bars():
+    with progress_bars(), in_process():
         outcome = run_demo(directory)
     typer.echo(outcome.text)
     if not outcome.passed:

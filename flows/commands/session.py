@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +33,33 @@ class Session:
     def open_for_flows(self) -> Workspace:
         """Return the workspace, with the flows' own records kept under its home unless a server is in use."""
         workspace = self.open()
-        if "PREFECT_API_URL" not in os.environ:
-            os.environ.setdefault("PREFECT_HOME", str(workspace.settings.home / "prefect"))
+        keep_records_under(workspace.settings.home)
         return workspace
+
+
+def keep_records_under(home: Path) -> None:
+    """Keep the flows' own records under the service's home, unless a server is in use.
+
+    To be called before Prefect is imported, which reads the place once.
+    """
+    if "PREFECT_API_URL" not in os.environ:
+        os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
+
+
+@contextmanager
+def in_process() -> Iterator[None]:
+    """Run flows in this process for the length of the `with`.
+
+    Where no server is in use nobody listens for heartbeats, and each flow would wait half a second for
+    its own.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def session_of(context: typer.Context) -> Session:

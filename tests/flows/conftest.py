@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -85,9 +86,18 @@ def trained(
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect server for every flow of the session."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server on loopback, for runs that need not start one each."""
+    from flows.deploy import server
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    home = str(tmp_path_factory.mktemp("prefect"))
+    quiet = {
+        "PREFECT_HOME": home,
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    }
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    with server(port, {**os.environ, **quiet}) as address:
+        yield address

@@ -63,11 +63,13 @@ def test_the_demo_says_where_everything_is(demo: Path) -> None:
     assert (demo / f"report-{LAST}.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_a_second_backfill_changes_no_row_and_reads_no_pixel(demo: Path, underwood: Underwood) -> None:
+def test_a_second_backfill_changes_no_row_and_reads_no_pixel(
+    demo: Path, underwood: Underwood, prefect_api: str
+) -> None:
     warehouse = demo / "service" / "warehouse.duckdb"
     before = content_digest(warehouse)
     arguments = ("backfill", "--from", FIRST, "--to", LAST, "--final-only", "--format", "json")
-    again = underwood(*config(demo), *arguments, cwd=demo)
+    again = underwood(*config(demo), *arguments, cwd=demo, PREFECT_API_URL=prefect_api)
     # The archive's 2017 is thin on purpose: a few small woods stay in quarantine, and both runs say so.
     said = again.stderr.splitlines()
     assert again.returncode == 1
@@ -100,12 +102,12 @@ def first_woodland(demo: Path) -> str:
 
 
 def test_another_process_reads_the_same_history_while_a_run_is_writing(
-    demo: Path, underwood: Underwood, tmp_path: Path
+    demo: Path, underwood: Underwood, tmp_path: Path, prefect_api: str
 ) -> None:
     folder = copy_of(demo, tmp_path)
     woodland = first_woodland(demo)
     expected = json.loads(underwood(*config(demo), "history", woodland, "--format", "json", cwd=demo).stdout)
-    running = start(folder, "run", "--season", "2024-Q3")
+    running = start(folder, "run", "--season", "2024-Q3", PREFECT_API_URL=prefect_api)
     snapshot = folder / "service" / "published" / "underwood.duckdb"
     query = "select season, mean, run_id from site_history where woodland_id = ? and is_final order by season"
     reads = 0
@@ -129,10 +131,14 @@ def copy_of(demo: Path, folder: Path) -> Path:
     return target
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "flows.cli", "--config", str(folder / "underwood.toml"), *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -151,22 +157,23 @@ def test_the_report_is_the_same_bytes_for_the_same_inputs(
 
 
 def test_a_season_killed_at_any_moment_and_run_again_ends_as_if_undisturbed(
-    demo: Path, underwood: Underwood, tmp_path: Path
+    demo: Path, underwood: Underwood, tmp_path: Path, prefect_api: str
 ) -> None:
     season = ("run", "--season", "2025-Q4")
     quiet = fresh(demo, tmp_path / "quiet")
     began = time.monotonic()
-    assert underwood("--config", str(quiet), *season, cwd=tmp_path).returncode == 0
+    done = underwood("--config", str(quiet), *season, cwd=tmp_path, PREFECT_API_URL=prefect_api)
+    assert done.returncode == 0, done.stderr
     length = time.monotonic() - began
     expected = content_digest(tmp_path / "quiet" / "service" / "warehouse.duckdb")
     moments = np.random.default_rng(20260115).uniform(0.2, 0.95, 5) * length
     for number, moment in enumerate(moments):
         disturbed = fresh(demo, tmp_path / f"disturbed-{number}")
-        running = start(disturbed.parent, *season)
+        running = start(disturbed.parent, *season, PREFECT_API_URL=prefect_api)
         time.sleep(moment)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-        again = underwood("--config", str(disturbed), *season, cwd=tmp_path)
+        again = underwood("--config", str(disturbed), *season, cwd=tmp_path, PREFECT_API_URL=prefect_api)
         assert again.returncode == 0, again.stderr
         found = content_digest(disturbed.parent / "service" / "warehouse.duckdb")
         assert found == expected, f"killed after {moment:.1f} of {length:.1f} s"

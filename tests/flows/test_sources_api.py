@@ -450,7 +450,12 @@ def archive_documents(archive: Path, web: str, folder: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_a_season_run_from_an_api_gives_the_same_estimates(
-    archive: Path, trained: Path, underwood: Underwood, write_settings: WriteSettings, tmp_path: Path
+    archive: Path,
+    trained: Path,
+    underwood: Underwood,
+    write_settings: WriteSettings,
+    prefect_api: str,
+    tmp_path: Path,
 ) -> None:
     found = []
     with file_server(archive) as (web, _), stac_api(archive_documents(archive, web, tmp_path)) as address:
@@ -459,7 +464,8 @@ def test_a_season_run_from_an_api_gives_the_same_estimates(
             folder.mkdir()
             settings = write_settings(folder, archive, **more)
             shutil.copytree(trained.parent / "service", folder / "service")
-            done = underwood("--config", str(settings), "run", "--season", "2025-Q4", cwd=folder)
+            season = ("--config", str(settings), "run", "--season", "2025-Q4")
+            done = underwood(*season, cwd=folder, PREFECT_API_URL=prefect_api)
             assert done.returncode == 0, done.stderr
             with read(folder / "service" / "published" / "underwood.duckdb") as reader:
                 rows = reader.history(season="2025-Q4")
