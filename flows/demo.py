@@ -146,10 +146,7 @@ def _closing_page(workspace: Workspace, pdf: Path, timings: Mapping[str, float],
         *(_truth_line(kind, recovery) for kind in ("decline", "step", "stable")),
         "",
         _verdict(recovery),
-        *(
-            f"drought of {year}: stable woodlands stood {dip:.1f} taxa lower"
-            for year, dip in recovery.dips.items()
-        ),
+        *(_drought_line(year, dip) for year, dip in sorted(recovery.dips.items())),
         "",
         *(f"{seconds:7.1f} s  {what}" for what, seconds in timings.items()),
         f"{sum(timings.values()):7.1f} s  in all",

@@ -47,7 +47,8 @@ def progress_bars() -> Iterator[Progress]:
     from rich.console import Console
 
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         rows: dict[str, TaskID] = {}
 
         def show(label: str, done: int, total: int) -> None:

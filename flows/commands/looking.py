@@ -29,7 +29,7 @@ TRENDS = (
     "decline_fraction", "minimum_detectable_slope", "reason",
 )  # fmt: skip
 #: What fits on a terminal; JSON and CSV hold every column.
-HISTORY_BRIEF = ("season", "mean", "sd", "coverage", "n_s2", "n_s1_ascending", "n_s1_descending", "head")
+HISTORY_BRIEF = ("season", "mean", "sd", "coverage", "n_s2", "n_s1_ascending", "n_s1_descending")
 TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
 ALERTS_BRIEF = ("level", "kind", "woodland_id", "reason")
 SEASONS_BRIEF = ("season", "status", "scenes", "estimates", "failed_checks", "quarantined")
