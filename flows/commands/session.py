@@ -43,7 +43,8 @@ def keep_records_under(home: Path) -> None:
     To be called before Prefect is imported, which reads the place once.
     """
     if "PREFECT_API_URL" not in os.environ:
-        os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
+        place = Path(os.environ.setdefault("PREFECT_HOME", str(home / "prefect")))
+        place.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
