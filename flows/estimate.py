@@ -19,7 +19,7 @@ from monitoring.grid import Block
 from monitoring.seasons import Season
 from warehouse.cube import open_cube
 from warehouse.records import EstimateRow
-from warehouse.staging import write_estimates
+from warehouse.staging import staging_path, write_estimates
 
 #: One embedding at a time in a process: the encoder already uses every core, and a GPU is one seat.
 _SEAT = threading.Lock()
@@ -47,9 +47,10 @@ def inputs_hash(block: Block, listing: Listing) -> str:
 
 def staged_path(workspace: Workspace, block: Block, season: Season, inputs: str) -> Path:
     """Return where a block-season's estimates are staged: named by everything they depend on."""
-    models = f"{workspace.encoder_card.id}.{workspace.head.card.id}.{workspace.science.digest}"
-    key = hashlib.sha256(f"{block.id}.{season.id}.{models}.{inputs}".encode()).hexdigest()[:16]
-    return workspace.staging / season.id / f"{block.id}.{key}.parquet"
+    science = workspace.science
+    models = (workspace.encoder_card.id, workspace.encoder_card.weights_sha256, workspace.head.card.id)
+    key = (science.estimation.target, *models, science.digest, inputs)
+    return staging_path(workspace.staging, season.id, block.id, *key)
 
 
 def staged_block_path(workspace: Workspace, receipt: IngestReceipt) -> Path:

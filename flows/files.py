@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.errors import WarehouseError
+from warehouse.staging import settle
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -15,11 +16,8 @@ def write_whole(path: Path, content: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.write_bytes(content)
+        settle(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise WarehouseError(f"{path}: cannot be written: {error.strerror}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from flows.sources.provenance import SIMULATED
 from flows.workspace import Workspace
 from monitoring.controls import Control
 from monitoring.errors import ReportError
@@ -38,9 +39,6 @@ from reports.content import (
 from reports.gather import group_years, summary_of
 from reports.report import write_report
 from warehouse.reader import Reader, Record, read
-
-#: Source name of scenes that nobody sensed.
-SIMULATED = "simulated"
 
 
 def write_season_report(

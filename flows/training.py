@@ -15,6 +15,7 @@ from scipy import sparse
 from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
+from flows.sources.provenance import SIMULATED
 from flows.sources.samples import read_samples
 from flows.workspace import Workspace
 from models.dpixels import DPixels
@@ -24,9 +25,6 @@ from monitoring.errors import SampleError
 from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, utm_epsg
 from monitoring.samples import FieldSample
 from monitoring.seasons import Season, seasons_between
-
-#: Source name of scenes that nobody sensed.
-SIMULATED = "simulated"
 
 #: Called with (units done so far, units in all).
 Progress = Callable[[int, int], None]

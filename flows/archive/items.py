@@ -19,7 +19,6 @@ from flows.archive.products import OpticalProduct
 
 Json = dict[str, Any]
 
-SOURCE = "simulated"
 S2_COLLECTION, S1_COLLECTION = "sentinel-2-l2a", "sentinel-1-rtc"
 RTC_NODATA = -32768
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.archive.items import S1_COLLECTION, S2_COLLECTION, SOURCE
+from flows.archive.items import S1_COLLECTION, S2_COLLECTION
 from flows.archive.parks import PARKS, YEARS
+from flows.sources.provenance import SIMULATED
 
 Json = dict[str, Any]
 
@@ -50,7 +51,7 @@ def _root(collections: Sequence[str]) -> Json:
         "id": "underwood-simulated-archive",
         "title": "Underwood's simulated archive",
         "description": f"A small world for trying and testing Underwood. {NOTICE}",
-        "underwood:source": SOURCE,
+        "underwood:source": SIMULATED,
         "links": [
             _link("root", "./catalog.json"),
             *(_link("child", f"./{name}/collection.json", title=TITLES[name]) for name in collections),
@@ -67,7 +68,7 @@ def _collection(name: str, years: Sequence[int]) -> Json:
         "title": TITLES[name],
         "description": f"Items in the shape of Planetary Computer's `{name}`. {NOTICE}",
         "license": "Apache-2.0",
-        "underwood:source": SOURCE,
+        "underwood:source": SIMULATED,
         "extent": {
             "spatial": {"bbox": _extents()},
             "temporal": {"interval": [[first, last]]},

@@ -12,6 +12,7 @@ import typer
 
 from flows.settings import CONFIG_VARIABLE, DEFAULT_CONFIG
 from flows.workspace import Workspace, open_workspace
+from monitoring.errors import WarehouseError
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ def keep_records_under(home: Path) -> None:
     """
     if "PREFECT_API_URL" not in os.environ:
         place = Path(os.environ.setdefault("PREFECT_HOME", str(home / "prefect")))
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(f"{place}: cannot be made: {error.strerror}") from error
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from flows.sources.provenance import SIMULATED
+
 #: Added to every reflectance digital number from baseline 04.00 on (ESA Sentinel-2 PDGS notice, 2022).
 OFFSET_DN = 1000
 #: First processing baseline with the offset.
@@ -15,7 +17,7 @@ FIRST_DAY = datetime(2022, 1, 25, tzinfo=UTC)
 #: Bucket whose files had the offset taken out when they were written (Earth Search v0 and v1).
 HARMONISED_BUCKET = "sentinel-cogs"
 #: Sources whose pixels are as ESA delivered them, so that their baseline alone decides.
-AS_DELIVERED = ("planetary-computer", "simulated")
+AS_DELIVERED = ("planetary-computer", SIMULATED)
 
 
 def offset_of(

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 UNKNOWN_SOURCE = "unknown"
+#: Scenes that nobody sensed.
+SIMULATED = "simulated"
 #: Property of a root catalogue or an item that names the source outright.
 SOURCE_PROPERTY = "underwood:source"
 
