@@ -425,7 +425,7 @@ def test_every_fault_is_refused_as_a_band_of_a_scene(shared: Path, tmp_path: Pat
 
 def real_scene(shared: Path) -> Scene:
     """The scene of the item beside its decimated bands."""
-    folder = shared / "data" / "s2_l2a_scene_cog"
+    folder = (shared / "data" / "s2_l2a_scene_cog").resolve()
     item = json.loads((folder / "S2A_29RKH_20200219_0_L2A.json").read_text("utf-8"))
     names = {"red": "B04", "green": "B03", "blue": "B02", "nir": "B08", "nir08": "B8A", "scl": "SCL"}
     names |= {"rededge1": "B05", "rededge2": "B06", "rededge3": "B07", "swir16": "B11", "swir22": "B12"}
