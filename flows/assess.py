@@ -58,12 +58,17 @@ class Findings:
 
 
 def assess_season(workspace: Workspace, season: Season, run_id: str, now: datetime) -> AssessReceipt:
-    """Test the histories up to a final season and record the findings; a provisional one is left untested."""
+    """Test the histories up to a final season and record the findings.
+
+    A provisional season is left untested, and so is one of which no estimate was fit to be loaded.
+    """
     target = workspace.science.estimation.target
     if not season.is_final:
-        return _record_end(workspace, season, run_id, now)
+        return _record_end(workspace, season, run_id, now, "finished")
     with read(workspace.warehouse) as reader:
         series = reader.series(target, up_to=season)
+    if not any(season.year in one.years for one in series):
+        return _record_end(workspace, season, run_id, now, "failed")
     findings = find(series, workspace.woodlands, workspace.science, season)
     assessment = Assessment(
         season=season.id,
@@ -79,9 +84,11 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
     return AssessReceipt(season.id, len(findings.trends), added, len(findings.alerts), reasons)
 
 
-def _record_end(workspace: Workspace, season: Season, run_id: str, now: datetime) -> AssessReceipt:
+def _record_end(
+    workspace: Workspace, season: Season, run_id: str, now: datetime, status: str
+) -> AssessReceipt:
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
-        added = writer.finish_run(run_id, "finished", now=now)
+        added = writer.finish_run(run_id, status, now=now)
     return AssessReceipt(season.id, 0, added, 0, ())
 
 

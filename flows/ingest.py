@@ -89,11 +89,15 @@ def list_scenes(workspace: Workspace, block: Block, season: Season) -> Listing:
         left_out=(
             *(LeftOut("catalogue", item.item_id, item.reason) for item in rejected),
             *(_other_zone(scene, block) for scene in offered if scene.epsg != block.pixels.epsg),
-            *(LeftOut("scenes", row["id"], row["reasons"]) for row in verdict.quarantined.to_dict("records")),
+            *(() if verdict.fatal else _refused_scenes(verdict)),
         ),
         checks=checks_of(verdict),
         refused=verdict.fatal,
     )
+
+
+def _refused_scenes(verdict: Verdict) -> list[LeftOut]:
+    return [LeftOut("scenes", row["id"], row["reasons"]) for row in verdict.quarantined.to_dict("records")]
 
 
 def _other_zone(scene: Scene, block: Block) -> LeftOut:

@@ -66,7 +66,9 @@ def load_season(
         if passed:
             path = workspace.staging / season.id / f"load.{run_id}.parquet"
             added += writer.load_estimates(write_estimates(path, passed), now=now)
-    return LoadReceipt(run_id, added, _problems(verdict, season))
+        else:
+            added += writer.finish_run(run_id, "failed", now=now)
+    return LoadReceipt(run_id, added, _problems(verdict, season) if rows else ())
 
 
 def estimate_frame(rows: Sequence[EstimateRow]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +36,11 @@ def run(
     session = session_of(context)
     session.open_for_flows()
     from flows.pipeline import season as season_flow
+    from flows.pipeline import which_season
 
+    chosen = which_season(season, datetime.now(UTC))
     with progress_bars(), in_process():
-        receipt = season_flow(season, str(session.config_file))
+        receipt = season_flow(chosen.id, str(session.config_file))
     report_receipts([receipt], form)
 
 
@@ -52,9 +55,11 @@ def backfill(
     session = session_of(context)
     session.open_for_flows()
     from flows.pipeline import backfill as backfill_flow
+    from flows.pipeline import which_season
 
+    start, end = (which_season(each, datetime.now(UTC)).id for each in (first, last))
     with progress_bars(), in_process():
-        receipts = backfill_flow(first, last, str(session.config_file), final_only)
+        receipts = backfill_flow(start, end, str(session.config_file), final_only)
     report_receipts(receipts, form)
 
 

@@ -79,6 +79,7 @@ def test_a_season_with_too_few_scenes_is_refused_whole(workspace: Workspace) -> 
     assert "optical scenes" in receipt.refused
     assert block.id in receipt.problems[0]
     assert "2024-Q4" in receipt.problems[0]
+    assert read_listing(Path(receipt.listing)).left_out == ()
 
 
 def test_a_listing_keeps_no_signature_of_an_address(workspace: Workspace, tmp_path: Path) -> None:
