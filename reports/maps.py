@@ -27,6 +27,8 @@ _TALLEST_MM, _LOWEST_MM = 138.0, 85.0
 _LABEL_MM = 4.2
 _SMALLEST_SIDE_M = 2_000.0
 _SCALE_BAR_MM = 42.0
+#: Height kept free at the foot of a map for scale bar and north arrow, so that no woodland lies under them.
+_FOOT_MM, _SMALL_FOOT_MM = 12.0, 7.5
 _POINTS_PER_MM = 72 / MM_PER_INCH
 
 
@@ -56,11 +58,12 @@ def park_map(woodlands: Sequence[WoodlandLine], numbers: Mapping[str, int]) -> b
     """Return the map of one park's woodlands; those in `numbers` carry their number."""
     plane = plane_about([line.geometry for line in woodlands])
     bounds = _bounds(woodlands, plane)
-    height = float(np.clip(WIDTH_MM * _side(bounds, 1) / _side(bounds, 0), _LOWEST_MM, _TALLEST_MM))
+    ratio = _side(bounds, 1) / _side(bounds, 0)
+    height = float(np.clip(WIDTH_MM * ratio + _FOOT_MM, _LOWEST_MM, _TALLEST_MM))
     with report_style():
         figure = new_figure(WIDTH_MM, height + _LEGEND_MM)
         axes = axes_at(figure, 0.4, _LEGEND_MM, WIDTH_MM - 0.8, height - 0.8)
-        sheet = _sheet(axes, plane, bounds, WIDTH_MM - 0.8, height - 0.8)
+        sheet = _sheet(axes, plane, bounds, WIDTH_MM - 0.8, height - 0.8, _FOOT_MM)
         _draw_woodlands(sheet, woodlands)
         points = _draw_symbols(sheet, woodlands)
         _draw_scale_and_north(sheet)
@@ -76,7 +79,7 @@ def locator_map(line: WoodlandLine, woodlands: Sequence[WoodlandLine]) -> bytes:
     with report_style():
         figure = new_figure(2 * side + gap, side)
         place = axes_at(figure, 0.3, 0.3, side - 0.6, side - 0.6)
-        sheet = _sheet(place, plane, _bounds(woodlands, plane), side - 0.6, side - 0.6)
+        sheet = _sheet(place, plane, _bounds(woodlands, plane), side - 0.6, side - 0.6, _SMALL_FOOT_MM)
         _draw_locator(sheet, line, woodlands)
         outline = axes_at(figure, side + gap + 0.3, 0.3, side - 0.6, side - 0.6)
         _draw_outline(outline, line, woodlands, side - 0.6)
@@ -96,7 +99,7 @@ def _draw_outline(axes: Axes, line: WoodlandLine, woodlands: Sequence[WoodlandLi
     plane = plane_about([line.geometry])
     west, south, east, north = plane.project(line.geometry).bounds
     half = 0.66 * max(east - west, north - south, 150.0)
-    sheet = _sheet(axes, plane, (-half, -half, half, half), side_mm, side_mm)
+    sheet = _sheet(axes, plane, (-half, -half, half, half), side_mm, side_mm, _SMALL_FOOT_MM)
     reach = shapely.transform(shapely.box(-half, -half, half, half), plane.to_degrees)
     others = [other for other in woodlands if other.id != line.id and other.geometry.intersects(reach)]
     for other in others:
@@ -119,12 +122,17 @@ def _side(bounds: tuple[float, float, float, float], axis: int) -> float:
 
 
 def _sheet(
-    axes: Axes, plane: Plane, bounds: tuple[float, float, float, float], width_mm: float, height_mm: float
+    axes: Axes,
+    plane: Plane,
+    bounds: tuple[float, float, float, float],
+    width_mm: float,
+    height_mm: float,
+    foot_mm: float,
 ) -> Sheet:
-    """Return the sheet that shows all of `bounds`, one scale in both directions, nothing on its edges."""
-    scale = min(width_mm / _side(bounds, 0), height_mm / _side(bounds, 1))
+    """Return the sheet that shows all of `bounds` above its foot, one scale in both directions."""
+    scale = min(width_mm / _side(bounds, 0), (height_mm - foot_mm) / _side(bounds, 1))
     x, y = (bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2
-    west, south = x - width_mm / scale / 2, y - height_mm / scale / 2
+    west, south = x - width_mm / scale / 2, y - (height_mm + foot_mm) / scale / 2
     axes.set_xlim(west, west + width_mm / scale)
     axes.set_ylim(south, south + height_mm / scale)
     axes.set_xticks([])
@@ -219,7 +227,7 @@ def _draw_number(sheet: Sheet, text: str, point: NDArray[np.float64], box: Box) 
 
 def _furniture(sheet: Sheet) -> list[Box]:
     """Return the places that scale bar and north arrow take on a large map."""
-    return [Box(25, 6, 50, 12), Box(sheet.width_mm - 6, sheet.height_mm - 9, 12, 18)]
+    return [Box(25, 6, 50, 12), Box(sheet.width_mm - 8, 6, 16, 12)]
 
 
 def _draw_scale_and_north(sheet: Sheet, *, small: bool = False) -> None:
@@ -230,11 +238,11 @@ def _draw_scale_and_north(sheet: Sheet, *, small: bool = False) -> None:
     _on_paper(sheet, [left, left, right, right], [base + 1, base, base, base + 1])
     text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
     _write(sheet, (left + right) / 2, base + 0.8, text, "bottom")
-    x, top = sheet.width_mm - (3.2 if small else 6), sheet.height_mm - (2 if small else 4)
-    high = 5.0 if small else 8.0
+    x, high = sheet.width_mm - (2.6 if small else 5), 5.0 if small else 8.0
+    top = base + high - 1
     _on_paper(sheet, [x - 1.2, x, x + 1.2], [top - 2.4, top, top - 2.4])
-    _on_paper(sheet, [x, x], [top, top - high])
-    _write(sheet, x, top - high - 0.5, "N", "top")
+    _on_paper(sheet, [x, x], [top, base - 1])
+    _write(sheet, x - 3.2, base + 0.2, "N", "bottom")
 
 
 def _on_paper(sheet: Sheet, x_mm: Sequence[float], y_mm: Sequence[float]) -> None:
