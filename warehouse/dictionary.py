@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from warehouse.reader import Record, read
+from warehouse.writer import open_writer
 
 _HEADING = """\
 # Data dictionary
@@ -32,3 +36,17 @@ def _section(name: str, columns: Sequence[Record]) -> Iterator[str]:
         meaning = str(column["comment"]).replace("|", "\\|")
         yield f"| `{column['column_name']}` | {column['data_type']} | {meaning} |"
     yield ""
+
+
+def write_page(out: Path) -> Path:
+    """Write the dictionary of this version's schema, read out of an empty warehouse made for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "empty.duckdb"
+        with open_writer(empty, now=datetime(2026, 1, 1, tzinfo=UTC)):
+            pass
+        out.write_text(data_dictionary(empty), "utf-8")
+    return out
+
+
+if __name__ == "__main__":
+    write_page(Path(sys.argv[1]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from warehouse_world import NOW
 
-from warehouse.dictionary import data_dictionary
+from warehouse.dictionary import data_dictionary, write_page
 from warehouse.reader import read
 from warehouse.writer import open_writer
 
@@ -20,8 +20,12 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_page_in_docs_is_what_the_warehouse_says(path: Path) -> None:
     assert PAGE.read_text("utf-8") == data_dictionary(path), (
-        "docs/data-dictionary.md is stale: write what data_dictionary(<a new warehouse>) returns to it"
+        "docs/data-dictionary.md is stale: run `make docs`"
     )
+
+
+def test_make_docs_writes_that_page(tmp_path: Path) -> None:
+    assert write_page(tmp_path / "page.md").read_text("utf-8") == PAGE.read_text("utf-8")
 
 
 def test_every_table_view_and_column_has_a_comment(path: Path) -> None:
