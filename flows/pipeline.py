@@ -98,6 +98,7 @@ def _result_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | N
     name="estimate block",
     task_run_name="estimate {receipt.block_id} {receipt.season}",
     cache_key_fn=_result_key,
+    result_serializer="json",  # the default unpickles what lies on disk
 )
 def estimate_task(config: str, receipt: IngestReceipt) -> EstimateReceipt:
     """Stage the estimates of one block-season."""
