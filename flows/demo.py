@@ -145,7 +145,7 @@ def _closing_page(workspace: Workspace, pdf: Path, timings: Mapping[str, float],
         "planted truth      woodlands  confirmed  watch  nothing",
         *(_truth_line(kind, recovery) for kind in ("decline", "step", "stable")),
         "",
-        _verdict(recovery),
+        _verdict(recovery, workspace.science.alert),
         *(_drought_line(year, dip) for year, dip in sorted(recovery.dips.items())),
         "",
         *(f"{seconds:7.1f} s  {what}" for what, seconds in timings.items()),
@@ -165,10 +165,9 @@ def _truth_line(kind: str, recovery: Recovery) -> str:
     )
 
 
-def _verdict(recovery: Recovery) -> str:
+def _verdict(recovery: Recovery, rule: AlertRule) -> str:
     found, planted = recovery.count("decline", Level.CONFIRMED, Level.WATCH), recovery.count("decline")
     false = recovery.count("stable", Level.CONFIRMED)
-    rule = AlertRule()
     return (
         f"{found} of {planted} steady decliners are alerted or watched, {false} stable woodlands alerted\n"
         f"(confirmed: q <= {rule.q_confirmed:g} and a loss of at least {rule.min_decline_fraction:.0%})."

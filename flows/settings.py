@@ -58,7 +58,6 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(default=2, ge=1, le=64)
     """Block-seasons worked on at once."""
-    source_retries: int = Field(default=3, ge=0, le=10)
     notable_years: dict[int, str] = Field(default_factory=dict)
     """Years the reports' charts mark, with a word each, such as `2018 = "drought"`."""
     schedule: Schedule = Schedule()
