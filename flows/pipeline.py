@@ -7,6 +7,7 @@ functions of the neighbouring modules, which know nothing of Prefect.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -87,11 +88,15 @@ def ingest_task(config: str, block_id: str, season_id: str) -> IngestReceipt:
 
 
 def _result_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | None:
-    """Name an estimate by all it depends on; None (compute it) while its staging file is not there."""
+    """Name an estimate by the place of its staging file; None (compute it) while that is not there.
+
+    The file's name holds all that the estimate depends on, its folder the service it belongs to: two
+    services on one server never see each other's results.
+    """
     workspace = open_workspace(parameters["config"])
     receipt: IngestReceipt = parameters["receipt"]
     staged = staged_block_path(workspace, receipt)
-    return staged.stem if staged.exists() else None
+    return hashlib.sha256(str(staged).encode()).hexdigest() if staged.exists() else None
 
 
 @task(
