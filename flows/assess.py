@@ -16,9 +16,10 @@ from flows.quality.gate import Verdict, check_trends
 from flows.workspace import Workspace
 from monitoring.alerts import Alert, raise_alerts
 from monitoring.contrasts import Contrast, contrast
+from monitoring.controls import controls_among
 from monitoring.science import Science
 from monitoring.seasons import Season
-from monitoring.trends import RichnessSeries, Trend, park_controls, test_family
+from monitoring.trends import RichnessSeries, Trend, test_family
 from monitoring.woodlands import Woodland
 from warehouse.reader import read
 from warehouse.records import AlertRow, Assessment, ContrastRow, TrendRow
@@ -98,24 +99,23 @@ def find(
     """Return what the histories show: trends through their gate, contrasts per park, alerts."""
     by_id = {woodland.id: woodland for woodland in woodlands}
     known = [one for one in series if one.woodland_id in by_id]
-    park_of = {one.woodland_id: by_id[one.woodland_id].park for one in known}
-    others = {one.woodland_id for one in known if not by_id[one.woodland_id].is_ancient}
-    controls = park_controls(known, park_of, others)
+    controls = controls_among(known, by_id)
     trends = [trend for trend in test_family(known, controls, science.trend) if trend.n >= MIN_YEARS_SHOWN]
     columns = [field.name for field in fields(Trend)]
     verdict = check_trends(pd.DataFrame([asdict(each) for each in trends], columns=columns), season, science)
     sound = frozenset(verdict.passed["woodland_id"]) if len(verdict.passed) else frozenset()
     kept = tuple(trend for trend in trends if trend.woodland_id in sound)
     alerts = raise_alerts(kept, known, controls, science.alert, season.id, science.estimation.target)
-    return Findings(kept, _contrasts(known, park_of, others, science), alerts, verdict)
+    return Findings(kept, _contrasts(known, by_id, science), alerts, verdict)
 
 
 def _contrasts(
-    series: Sequence[RichnessSeries], park_of: Mapping[str, str], others: set[str], science: Science
+    series: Sequence[RichnessSeries], woodlands: Mapping[str, Woodland], science: Science
 ) -> tuple[Contrast, ...]:
     parks: dict[str, tuple[list[RichnessSeries], list[RichnessSeries]]] = defaultdict(lambda: ([], []))
     for one in series:
-        parks[park_of[one.woodland_id]][one.woodland_id in others].append(one)
+        woodland = woodlands[one.woodland_id]
+        parks[woodland.park][not woodland.is_ancient].append(one)
     return tuple(contrast(park, *parks[park], science.trend) for park in sorted(parks))
 
 

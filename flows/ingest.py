@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 
 import pandas as pd
@@ -157,11 +157,8 @@ def _batches(scenes: Iterable[Scene], size: int) -> Iterator[list[Scene]]:
 def without(listing: Listing, failed: Sequence[LeftOut]) -> Listing:
     """Return the listing without the scenes that could not be read."""
     lost = {row.scene_id for row in failed}
-    return Listing(
-        listing.block_id,
-        listing.season,
-        tuple(scene for scene in listing.scenes if scene.id not in lost),
-        (*listing.left_out, *failed),
-        listing.checks,
-        listing.refused,
+    return replace(
+        listing,
+        scenes=tuple(scene for scene in listing.scenes if scene.id not in lost),
+        left_out=(*listing.left_out, *failed),
     )

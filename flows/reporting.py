@@ -15,12 +15,11 @@ from typing import Any
 
 from flows.sources.provenance import SIMULATED
 from flows.workspace import Workspace
-from monitoring.controls import Control
+from monitoring.controls import Control, controls_among
 from monitoring.errors import ReportError
 from monitoring.histories import RichnessSeries
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
-from monitoring.trends import park_controls
 from reports.content import (
     ContrastLine,
     EncoderLine,
@@ -113,8 +112,7 @@ def _controls(reader: Reader, target: str, season: Season) -> dict[str, tuple[tu
     """Return what each woodland's trend was held against, lifted to the woodland's own level."""
     series = reader.series(target, up_to=season)
     woodlands = {woodland.id: woodland for woodland in reader.woodland_values()}
-    others = {one.woodland_id for one in series if not woodlands[one.woodland_id].is_ancient}
-    controls = park_controls(series, {key: each.park for key, each in woodlands.items()}, others)
+    controls = controls_among(series, woodlands)
     return {one.woodland_id: _lifted(one, controls[one.woodland_id]) for one in series}
 
 

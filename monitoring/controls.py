@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from monitoring.errors import TrendError
 from monitoring.histories import RichnessSeries, on_common_years
+from monitoring.woodlands import Woodland
 from monitoring.year_effects import departures, median_by_year, median_without_each
 
 #: Fewest other woodlands behind a control value: the median of five stands while two of them decline.
@@ -54,6 +55,16 @@ def park_controls(
     for park, members in by_park.items():
         found |= _controls_of(park, members, control_ids)
     return found
+
+
+def controls_among(series: Sequence[RichnessSeries], woodlands: Mapping[str, Woodland]) -> dict[str, Control]:
+    """Return the control of every series, with the woodland off the inventory as the controls.
+
+    woodlands, by id, hold every woodland of the series. What is tested and what is drawn beside it call this.
+    """
+    park_of = {one.woodland_id: woodlands[one.woodland_id].park for one in series}
+    others = {one.woodland_id for one in series if not woodlands[one.woodland_id].is_ancient}
+    return park_controls(series, park_of, others)
 
 
 def _park(park_of: Mapping[str, str], woodland_id: str) -> str:
