@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.cards import StudentConfig, encoder_card
-from models.dpixels import DPixels, clear_counts
-from models.encoder import PRECISIONS, Encoder
-from models.tessera_v2 import Student
+from models.encoders.card import encoder_card
+from models.encoders.configs import StudentConfig
+from models.encoders.dpixels import DPixels, clear_counts
+from models.encoders.encoder import PRECISIONS, Encoder
+from models.encoders.tessera_v2 import Student
 from monitoring.scenes import Sensor
 
 #: name -> sizes; the last is the packaged default.

@@ -11,10 +11,10 @@ import numpy as np
 
 from flows.files import write_whole
 from flows.workspace import choose_device
-from models.cards import encoder_card
-from models.dpixel_files import read_dpixel_directory
-from models.encoder import load_encoder
-from models.quantise import quantise
+from models.encoders.card import encoder_card
+from models.encoders.dpixel_files import read_dpixel_directory
+from models.encoders.encoder import load_encoder
+from models.encoders.quantise import quantise
 from monitoring.errors import SettingsError
 
 

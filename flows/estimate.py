@@ -12,8 +12,8 @@ from flows.ingest import IngestReceipt
 from flows.listing import Listing, read_listing
 from flows.progress import counting
 from flows.workspace import Workspace
-from models.dpixels import DPixels, clear_counts, dpixels_from_series
-from models.encoder import Embeddings
+from models.encoders.dpixels import DPixels, clear_counts, dpixels_from_series
+from models.encoders.encoder import Embeddings
 from monitoring.estimates import aggregate
 from monitoring.grid import Block
 from monitoring.seasons import Season

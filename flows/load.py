@@ -25,8 +25,8 @@ from warehouse.staging import read_estimates, write_estimates
 from warehouse.writer import Writer, open_writer
 
 if TYPE_CHECKING:
-    from models.cards import EncoderCard
-    from models.head import HeadCard
+    from models.encoders.card import EncoderCard
+    from models.heads.head import HeadCard
 
 #: Namespace of run ids: the same run of the same inputs has the same id.
 RUN_NAMESPACE = uuid.UUID("6f2d8a52-6a1c-4e0e-9c39-3d6f0b6c5c11")

@@ -18,9 +18,9 @@ from flows.listing import read_listing
 from flows.sources.provenance import SIMULATED
 from flows.sources.samples import read_samples
 from flows.workspace import Workspace
-from models.dpixels import DPixels
-from models.head import Head, fit_head, save_head
-from models.pretrain import PretrainConfig, PretrainResult, pretrain
+from models.encoders.dpixels import DPixels
+from models.heads.head import Head, fit_head, save_head
+from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
 from monitoring.errors import SampleError
 from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, utm_epsg
 from monitoring.samples import FieldSample

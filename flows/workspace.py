@@ -16,9 +16,9 @@ from monitoring.science import Science, read_science
 from monitoring.woodlands import Woodland
 
 if TYPE_CHECKING:
-    from models.cards import EncoderCard
-    from models.encoder import Encoder
-    from models.head import Head
+    from models.encoders.card import EncoderCard
+    from models.encoders.encoder import Encoder
+    from models.heads.head import Head
 
 BUILT_IN_SCIENCE = Path(__file__).with_name("science.toml")
 
@@ -80,14 +80,14 @@ class Workspace:
     @cached_property
     def encoder_card(self) -> EncoderCard:
         """The card of the encoder in use."""
-        from models.cards import encoder_card
+        from models.encoders.card import encoder_card
 
         return encoder_card(self.settings.encoder)
 
     @cached_property
     def encoder(self) -> Encoder:
         """The frozen encoder on the chosen device."""
-        from models.encoder import load_encoder
+        from models.encoders.encoder import load_encoder
 
         device = choose_device(self.settings.device)
         return load_encoder(self.encoder_card, self.settings.encoder_weights, device=device)
@@ -95,7 +95,7 @@ class Workspace:
     @cached_property
     def head(self) -> Head:
         """The fitted head that belongs to the encoder."""
-        from models.head import load_head
+        from models.heads.head import load_head
 
         return load_head(self.head_directory, self.encoder_card)
 

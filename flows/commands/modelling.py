@@ -14,7 +14,7 @@ from flows.tables import Format, Row, show
 from monitoring.seasons import Season
 
 if TYPE_CHECKING:
-    from models.head import HeadCard
+    from models.heads.head import HeadCard
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.quantise import dequantise, quantise
+from models.encoders.quantise import dequantise, quantise
 
 VECTORS = hnp.arrays(
     np.float32, st.tuples(st.integers(0, 5), st.integers(1, 8)), elements=st.floats(-100, 100, width=32)

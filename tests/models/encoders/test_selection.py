@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.selection import bin_size, multiplicity_table, pad_pattern, select
+from models.encoders.selection import bin_size, multiplicity_table, pad_pattern, select
 
 
 def test_bins_equal_the_published_ones(shared: Path) -> None:

@@ -13,12 +13,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from models.cards import EncoderCard, StudentConfig, encoder_card
-from models.checkpoint import load_student
-from models.tessera_v2 import Student
+from models.encoders.card import EncoderCard, encoder_card
+from models.encoders.checkpoint import load_weights
+from models.encoders.configs import StudentConfig
+from models.encoders.tessera_v2 import Student
 from monitoring.errors import WeightsError
 
 CONFIG = StudentConfig(latent_dim=4, num_layers=1, nhead=2, dim_feedforward=8)
+
+
+def load_student(card: EncoderCard, path: Path | None = None) -> Student:
+    assert isinstance(card.config, StudentConfig)
+    return load_weights(Student(card.config), card, path)
 
 
 def card_for(path: Path) -> EncoderCard:

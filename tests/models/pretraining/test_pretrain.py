@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.barlow import barlow_twins_loss, effective_rank, mean_cosine
-from models.cards import EncoderCard, StudentConfig, encoder_card, read_card
-from models.dpixels import DPixels
-from models.encoder import load_encoder
-from models.pretrain import PretrainConfig, PretrainResult, pretrain
-from models.views import gather, training_statistics
+from models.cards import read_card
+from models.encoders.card import EncoderCard, encoder_card
+from models.encoders.configs import StudentConfig
+from models.encoders.dpixels import DPixels
+from models.encoders.encoder import load_encoder
+from models.pretraining.barlow import barlow_twins_loss, effective_rank, mean_cosine
+from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
+from models.pretraining.views import gather, training_statistics
 from monitoring.errors import ModelError
 
 TINY = PretrainConfig(

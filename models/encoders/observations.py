@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.cards import Normalisation
-from models.dpixels import DPixels, radar_observed
-from models.selection import Selection, select
-from models.tessera_v2 import Tokens
+from models.encoders.card import Normalisation
+from models.encoders.dpixels import DPixels, radar_observed
+from models.encoders.selection import Selection, select
+from models.encoders.tessera_v2 import Tokens
 
 #: Added to every standard deviation before dividing (TESSERA).
 STD_FLOOR = 1e-9

@@ -23,10 +23,9 @@ from safetensors.numpy import save as save_tensors
 from threadpoolctl import threadpool_limits
 
 from models.cards import card_digest, card_text, read_card
-from models.folds import Folds, random_folds, spatial_folds
-from models.head_samples import HeadSamples, TrainingDomain, usable_samples
-from models.metrics import Scores, score
-from models.regression import (
+from models.heads.folds import Folds, random_folds, spatial_folds
+from models.heads.metrics import Scores, score
+from models.heads.regression import (
     Array,
     Form,
     Regression,
@@ -35,6 +34,7 @@ from models.regression import (
     fit_regression,
     with_residual,
 )
+from models.heads.samples import HeadSamples, TrainingDomain, usable_samples
 from monitoring.errors import CardMismatchError, ModelError, WeightsError
 from monitoring.estimates import PixelEstimates
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from models.cards import WEIGHTS, EncoderCard, card_text, encoder_card, encoder_cards, read_card
+from models.cards import card_text, read_card
+from models.encoders.card import WEIGHTS, EncoderCard, encoder_card, encoder_cards
 from monitoring.errors import CardMismatchError, ModelError
 
 OFFICIAL = ("tessera-v2-nano", "tessera-v2-small", "tessera-v2-medium", "tessera-v2-large")
@@ -54,7 +55,8 @@ def test_the_digest_follows_the_content() -> None:
         ),
         ({"allowed_sources": "any"}, "allowed_sources: expected a list"),
         ({"allowed_sources": [1]}, r"allowed_sources\[0\]: expected str"),
-        ({"normalisation": None}, "normalisation: expected an object"),
+        ({"normalisation": None}, "normalisation: must be stated"),
+        ({"licence": " "}, "states no licence"),
     ],
 )
 def test_a_card_with_a_wrong_field_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

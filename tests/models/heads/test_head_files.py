@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from models.head import Head, fit_head, load_head, save_head
+from models.heads.head import Head, fit_head, load_head, save_head
 from monitoring.errors import CardMismatchError, ModelError, WeightsError
 
 

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from models.cards import EncoderCard, StudentConfig, encoder_card
-from models.dpixels import DPixels
-from models.encoder import Encoder, Reason, length_batches, load_encoder
-from models.quantise import quantise
-from models.tessera_v2 import Student
+from models.encoders.card import EncoderCard, encoder_card
+from models.encoders.configs import StudentConfig
+from models.encoders.dpixels import DPixels
+from models.encoders.encoder import Encoder, Reason, length_batches, load_encoder
+from models.encoders.quantise import quantise
+from models.encoders.tessera_v2 import Student
 from monitoring.errors import ModelError
 
 SETS = ("nano_random_full", "small_random_reduced", "qknorm_random_reduced")

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.cards import EncoderCard
-from models.checkpoint import load_student
-from models.dpixels import DPixels
-from models.observations import Observations, optical, radar
-from models.tessera_v2 import Backbone, Student
+from models.encoders.card import EncoderCard
+from models.encoders.checkpoint import load_weights
+from models.encoders.configs import StudentConfig
+from models.encoders.dpixels import DPixels
+from models.encoders.observations import Observations, optical, radar
+from models.encoders.tessera_v2 import Backbone, Student
 from monitoring.errors import ModelError
 
 #: Activations of one batch, bytes: what a CPU core's caches like, and what keeps a GPU busy.
@@ -85,7 +86,7 @@ class Encoder:
 
     @torch.inference_mode()
     def _embed_chunk(self, pixels: DPixels, batch_bytes: int) -> NDArray[np.float32]:
-        statistics = self.card.normalisation
+        statistics = self.card.statistics
         s2, s1 = optical(pixels, statistics), radar(pixels, statistics)
         pooled = [
             self._pool(backbone, seen, batch_bytes)
@@ -97,7 +98,7 @@ class Encoder:
 
     def _pool(self, backbone: Backbone, seen: Observations, batch_bytes: int) -> Tensor:
         """Return (N, d); pixels are batched by their number of observations, so there is little padding."""
-        config = self.card.config
+        config = self.student.config
         pooled = torch.empty((seen.n_pixels, config.width), dtype=self.dtype, device=self.device)
         bytes_per_token = self.dtype.itemsize * (8 * config.width + config.dim_feedforward)
         for rows in length_batches(seen.count, max(batch_bytes // bytes_per_token, 1)):
@@ -134,4 +135,7 @@ def load_encoder(
     if card.architecture != ARCHITECTURE:
         raise ModelError(f"encoder {card.id}: architecture {card.architecture!r}, known is {ARCHITECTURE}")
     dtype = PRECISIONS[precision]
-    return Encoder(card, load_student(card, weights).to(device, dtype), device, dtype)
+    if not isinstance(card.config, StudentConfig):
+        raise ModelError(f"encoder {card.id}: not a student")
+    student = load_weights(Student(card.config), card, weights)
+    return Encoder(card, student.to(device, dtype), device, dtype)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.cards import StudentConfig, encoder_cards
-from models.tessera_v2 import CACHED_SCORES_BYTES, Student, Tokens, attend, day_encoding
+from models.encoders.card import encoder_cards
+from models.encoders.configs import StudentConfig
+from models.encoders.tessera_v2 import CACHED_SCORES_BYTES, Student, Tokens, attend, day_encoding
 
 SETS = ("nano_random_full", "small_random_reduced", "qknorm_random_reduced")
 #: Largest difference the golden vectors' README calls equal in float32.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.folds import (
+from models.heads.folds import (
     EARTH_RADIUS_M,
     block_groups,
     deal,

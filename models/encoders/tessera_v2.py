@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.cards import StudentConfig
+from models.encoders.configs import StudentConfig
 
 #: Day-of-year 1..366, and 0 for the single all-zero step that stands for an absent sensor.
 DAYS = 367

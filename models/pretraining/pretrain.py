@@ -24,12 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.barlow import barlow_twins_loss, effective_rank, mean_cosine, projector
-from models.cards import EncoderCard, Normalisation, StudentConfig, TrainingRecord, card_text
-from models.dpixels import DPixels, radar_observed
-from models.loss_curve import loss_curve_svg
-from models.tessera_v2 import Student
-from models.views import PixelYears, gather, training_statistics
+from models.cards import card_text
+from models.encoders.card import D_PIXELS, NUMERICS, EncoderCard, Normalisation, TrainingRecord
+from models.encoders.configs import StudentConfig
+from models.encoders.dpixels import DPixels, radar_observed
+from models.encoders.tessera_v2 import Student
+from models.pretraining.barlow import barlow_twins_loss, effective_rank, mean_cosine, projector
+from models.pretraining.loss_curve import loss_curve_svg
+from models.pretraining.views import PixelYears, gather, training_statistics
 from monitoring.errors import ModelError
 
 Progress = Callable[[int, int], None]
@@ -233,6 +235,9 @@ def _card(
         architecture="tessera-v2-student",
         config=config.student,
         dims=config.student.repr_dim,
+        prefixes=(),
+        input=D_PIXELS,
+        selection="v2",
         repository="",
         revision="",
         file=f"{config.id}.safetensors",
@@ -240,6 +245,7 @@ def _card(
         bytes=0,
         licence="Apache-2.0",
         pinned_by="the recipe that wrote the weights",
+        numerics=NUMERICS,
         normalisation=statistics,
         clear_rule="SCL not in {0,1,2,3,8,9} and all ten bands > 0; first clear scene of each calendar date",
         radar_rule="trunc(clip((20 log10(gamma0 power) + 50) * 200, 0, 32767)); NaN or power <= 0 is missing",

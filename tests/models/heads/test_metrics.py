@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.metrics import score
+from models.heads.metrics import score
 from monitoring.errors import ModelError
 
 #: Our field -> the golden table's.

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.head import Head, fit_head
-from models.head_samples import MIN_SAMPLES
+from models.heads.head import Head, fit_head
+from models.heads.samples import MIN_SAMPLES
 from monitoring.errors import ModelError
 
 DIMS = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from models.cards import TrainingRecord
+from models.encoders.card import TrainingRecord
 
 WIDTH, HEIGHT, MARGIN = 480, 240, 44
 

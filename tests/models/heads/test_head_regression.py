@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from sklearn.linear_model import BayesianRidge
 
-from models.regression import Form, fit_regression, forward, moments
+from models.heads.regression import Form, fit_regression, forward, moments
 
 BACK = {"sqrt": lambda z: max(z, 0.0) ** 2, "log1p": lambda z: np.expm1(max(z, 0.0))}
 
@@ -58,5 +58,5 @@ def test_a_batch_boundary_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     target = 10 + embeddings[:, 0] ** 2
     model = fit_regression(embeddings, log_reads, target, Form("sqrt", 8), seed=1)
     whole = model.latent(embeddings, log_reads)
-    monkeypatch.setattr("models.regression.ROWS_PER_BATCH", 32)
+    monkeypatch.setattr("models.heads.regression.ROWS_PER_BATCH", 32)
     np.testing.assert_allclose(model.latent(embeddings, log_reads), whole, rtol=1e-12)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from sklearn.linear_model import BayesianRidge
 
-from models.folds import Folds
+from models.heads.folds import Folds
 
 Array = NDArray[np.float64]
 

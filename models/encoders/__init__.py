@@ -1,0 +1,1 @@
+"""Frozen encoders: from the observations of a pixel to its embedding."""

@@ -1,0 +1,1 @@
+"""Heads: regressions from embeddings to a target, with honest skill and uncertainty."""

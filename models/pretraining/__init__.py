@@ -1,0 +1,1 @@
+"""Pretraining: how an encoder of our own is made."""
