@@ -76,5 +76,7 @@ class GalileoConfig:
     max_patch_size: int
 
 
+#: Sizes of the two generations of TESSERA, whose transformers are alike.
+TransformerConfig = StudentConfig | TesseraV1Config
 #: Any of the sizes above.
 EncoderConfig = StudentConfig | TesseraV1Config | PrestoConfig | GalileoConfig

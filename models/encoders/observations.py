@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.encoders.card import Normalisation
 from models.encoders.dpixels import DPixels, radar_observed
 from models.encoders.selection import Selection, select
-from models.encoders.tessera_v2 import Tokens
+from models.encoders.transformer import Tokens
 
 #: Added to every standard deviation before dividing (TESSERA).
 STD_FLOOR = 1e-9

@@ -12,7 +12,7 @@ from models.encoders.card import Normalisation
 from models.encoders.dpixels import DPixels, radar_observed
 from models.encoders.observations import Observations, as_tokens, optical, radar
 from models.encoders.selection import select
-from models.encoders.tessera_v2 import Tokens
+from models.encoders.transformer import Tokens
 
 #: Decimals kept of normalisation statistics, so that the card states exactly what was used.
 STATISTIC_DECIMALS = 4
