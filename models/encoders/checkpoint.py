@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
+import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from models.encoders.card import WEIGHTS, EncoderCard
+from models.encoders.card import EncoderCard
 from models.encoders.configs import EncoderConfig
+from models.encoders.pins import read_pinned
+from models.encoders.shelf import packaged
 from monitoring.errors import WeightsError
 
 #: Prefix that torch.compile leaves on parameter names.
@@ -49,68 +52,72 @@ LAYOUTS: dict[str, Layout] = {
     "galileo": Layout(),
 }
 
+#: Number formats that a parameter may be stored in; all are read as float32.
+STORED_FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_weights(network: Network, card: EncoderCard, weights: Path | None = None) -> Network:
     """Return the network in evaluation mode, its parameters read from a card's weights and checked.
 
-    The packaged file is used where `weights` is None. WeightsError when the file is missing, of another
-    sha256 than the card's, of an unknown kind, damaged, or does not fit the network name by name.
+    The packaged file is used where `weights` is None. WeightsError when the file is missing, larger than the
+    card's or of another sha256, of an unknown kind, damaged, or does not fit the network name by name.
     """
     path = weights if weights is not None else packaged_weights(card)
-    state = _parse(path, _verified_bytes(path, card), card)
+    state = _parse(path, card)
     _refuse_misfit(path, network.state_dict(), state)
-    network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
+    network.load_state_dict({key: _finite(path, key, value) for key, value in state.items()}, strict=True)
     return network.eval().requires_grad_(False)
 
 
 def packaged_weights(card: EncoderCard) -> Path:
     """Return the packaged weights of a card; WeightsError says where to get them when there are none."""
-    path = WEIGHTS / card.file
-    if card.repository or not path.is_file():
+    path = packaged(card)
+    if path is None:
+        where = f"{card.file} of {card.repository or 'the package'} at revision {card.revision or 'unknown'}"
         raise WeightsError(
-            f"encoder {card.id}: its weights are not packaged; give the file {card.file} of "
-            f"{card.repository or 'the package'} at revision {card.revision or 'of this version'} as weights"
+            f"encoder {card.id}: its weights are not here; run `underwood models pull {card.id}`, "
+            f"or name a copy of {where}"
         )
     return path
 
 
-def _verified_bytes(path: Path, card: EncoderCard) -> bytes:
-    """Return the file's content once its sha256 is the card's; nothing is parsed before."""
+#: What the parsers raise on a file that is cut short or is something else.
+_DAMAGE = (
+    safetensors.SafetensorError,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def _parse(path: Path, card: EncoderCard) -> dict[str, Tensor]:
+    """Return a file's parameters, once it is the file that the card pins; nothing is parsed before."""
     if path.suffix not in _PARSERS:
         raise WeightsError(f"weights {path}: extension must be one of {', '.join(_PARSERS)}")
-    if not card.weights_sha256:
-        raise WeightsError(f"weights {path}: card {card.id} pins no sha256, so no file can be trusted for it")
+    if card.architecture not in LAYOUTS:
+        raise WeightsError(f"weights {path}: architecture {card.architecture!r} has no known layout")
+    content = read_pinned(path, card)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"weights {path}: {error.strerror or error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.weights_sha256:
-        raise WeightsError(
-            f"weights {path}: expected sha256 {card.weights_sha256} (card {card.id}), "
-            f"found {found} in {len(content)} bytes"
-        )
-    return content
-
-
-#: What the parsers raise on a file that is cut short or is something else.
-_DAMAGE = (safetensors.SafetensorError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
-
-
-def _parse(path: Path, content: bytes, card: EncoderCard) -> dict[str, Tensor]:
-    try:
-        state = _PARSERS[path.suffix](content, card)
+        return _wanted(_PARSERS[path.suffix](content, card), LAYOUTS[card.architecture])
     except pickle.UnpicklingError as error:
         raise WeightsError(f"weights {path}: holds more than tensors, and nothing is unpickled") from error
     except _DAMAGE as error:
         raise WeightsError(f"weights {path}: cannot be read: {_first_line(error)}") from error
-    return _wanted(state, LAYOUTS[card.architecture])
 
 
 def _wanted(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-    """Return the parameters of the network alone, under its own names."""
+    """Return the parameters of the network alone, under its own names; ValueError for a name held twice."""
+    _refuse_repeated("parameter", (key.removeprefix(COMPILED_PREFIX) for key in state))
     plain = {key.removeprefix(COMPILED_PREFIX): value for key, value in state.items()}
     kept = {key: value for key, value in plain.items() if not key.startswith(layout.dropped or ("\0",))}
     if not any(key.startswith(layout.prefix) for key in kept):
@@ -118,7 +125,13 @@ def _wanted(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
     return {key.removeprefix(layout.prefix): v for key, v in kept.items() if key.startswith(layout.prefix)}
 
 
-def _first_line(error: Exception) -> str:
+def _refuse_repeated(what: str, names: Iterable[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{what} {repeated[0]} is there twice")
+
+
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
@@ -128,18 +141,40 @@ def _parse_safetensors(content: bytes, card: EncoderCard) -> dict[str, Tensor]:
 
 def _parse_torch(content: bytes, card: EncoderCard) -> dict[str, Tensor]:
     """Return the state that an architecture's files hold, its stated sizes compared with the card's."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):  # older formats are bare pickles
-        raise ValueError("not the zip file that torch.save writes")
-    payload = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    _refuse_unpacking(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch thinks of how the file was written
+        payload = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(payload, Mapping):
         raise ValueError(f"expected a dictionary, found {type(payload).__name__}")
     for sizes in ("args", "config"):
         _refuse_other_sizes(payload.get(sizes), card.config)
     found = [payload[key] for key in LAYOUTS[card.architecture].states if key in payload]
     state = found[0] if found else payload
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_parameter, state.items())):
         raise ValueError("expected a dictionary of tensors")
     return dict(state)
+
+
+def _refuse_unpacking(content: bytes) -> None:
+    """Raise ValueError unless every member lies in the archive as it is, so that it cannot grow when read."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):  # older formats are bare pickles
+        raise ValueError("not the zip file that torch.save writes")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+    _refuse_repeated("member", (member.filename for member in members))
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("holds compressed members, which torch.save never writes")
+    size = sum(member.file_size for member in members)
+    if size > len(content):
+        raise ValueError(f"its members state {size} bytes, in a file of {len(content)}")
+
+
+def _is_parameter(item: tuple[Any, Any]) -> bool:
+    """Whether a name belongs to plain numbers in memory: nothing sparse, quantised, or without content."""
+    key, value = item
+    plain = isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu"
+    return isinstance(key, str) and plain and not value.is_quantized
 
 
 _PARSERS: dict[str, Callable[[bytes, EncoderCard], dict[str, Tensor]]] = {
@@ -168,5 +203,11 @@ def _refuse_misfit(path: Path, expected: Mapping[str, Tensor], found: Mapping[st
             raise WeightsError(
                 f"weights {path}: {key} has shape {tuple(found[key].shape)}, expected {tuple(tensor.shape)}"
             )
-        if not (found[key].is_floating_point() and bool(torch.isfinite(found[key]).all())):
-            raise WeightsError(f"weights {path}: {key} must hold finite floating-point numbers only")
+
+
+def _finite(path: Path, key: str, stored: Tensor) -> Tensor:
+    """Return a parameter as float32; WeightsError for a number that is not one, or does not fit in it."""
+    known = stored.dtype in STORED_FORMATS
+    if not (known and bool(torch.isfinite(values := stored.float()).all())):
+        raise WeightsError(f"weights {path}: {key} must hold finite floating-point numbers only")
+    return values

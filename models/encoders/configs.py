@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 from monitoring.errors import ModelError
 
+#: Gated recurrent units that TESSERA v1 pools with: the reset gate before the recurrent matrix, or torch's.
+RESET_FIRST, TORCH = "reset-first", "torch"
+#: How TESSERA v1 brings both sensors together.
+MLP, LINEAR = "mlp", "linear"
+
+
+def _refuse_other(name: str, found: str, known: tuple[str, ...]) -> None:
+    if found not in known:
+        raise ModelError(f"{name} {found!r}: must be one of {', '.join(known)}")
+
 
 @dataclass(frozen=True)
 class StudentConfig:
@@ -45,6 +55,12 @@ class TesseraV1Config:
     fusion: str
     """`mlp` (v1.1) or `linear` (v1.0)."""
 
+    def __post_init__(self) -> None:
+        if self.width % self.nhead:
+            raise ModelError(f"encoder of width {self.width}: must be a multiple of {self.nhead} heads")
+        _refuse_other("pooling_gru", self.pooling_gru, (RESET_FIRST, TORCH))
+        _refuse_other("fusion", self.fusion, (MLP, LINEAR))
+
     @property
     def width(self) -> int:
         """Length of a token: four times the latent size."""
@@ -76,7 +92,29 @@ class GalileoConfig:
     max_patch_size: int
 
 
+@dataclass(frozen=True)
+class PublishedConfig:
+    """Which published set of embeddings a card stands for: no network of ours, but somebody's output."""
+
+    version: str
+    """Of the model, such as 1.1."""
+    variant: str
+    """The run of that model: two variants of one version do not interoperate."""
+    store: str
+    """Folder of the Zarr store in the publisher's `zarr/`."""
+    tiles: str
+    """Folder of the NPY tiles in the publisher's `npy/`; empty where it is not published so."""
+    local_tiles: str
+    """Folder of the NPY tiles as the publisher's own client keeps them; empty where there are none."""
+    landmasks: str
+    """Folder of the land masks in the publisher's `landmasks/`; empty where there are no tiles."""
+
+    def __post_init__(self) -> None:
+        if not (self.version and self.variant and self.store):
+            raise ModelError(f"published embeddings {self.version}/{self.variant}: a name is empty")
+
+
 #: Sizes of the two generations of TESSERA, whose transformers are alike.
 TransformerConfig = StudentConfig | TesseraV1Config
-#: Any of the sizes above.
-EncoderConfig = StudentConfig | TesseraV1Config | PrestoConfig | GalileoConfig
+#: Any of the above.
+EncoderConfig = StudentConfig | TesseraV1Config | PrestoConfig | GalileoConfig | PublishedConfig

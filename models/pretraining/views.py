@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.encoders.card import Normalisation
 from models.encoders.dpixels import DPixels, radar_observed
-from models.encoders.observations import Observations, as_tokens, optical, radar
 from models.encoders.selection import select
+from models.encoders.sequences import Frames, Group, fill_v2, optical, radar
+from models.encoders.sequences import gather as standardise
 from models.encoders.transformer import Tokens
 
 #: Decimals kept of normalisation statistics, so that the card states exactly what was used.
@@ -100,9 +102,27 @@ def gather(pixels: Sequence[DPixels], statistics: Normalisation, rows: NDArray[n
     )
 
 
-def _sensor_years(seen: Observations) -> SensorYears:
-    tokens = seen.tokens(np.arange(seen.n_pixels))
-    return SensorYears(tokens.values.numpy(), tokens.days.numpy(), seen.selection.count)
+def _sensor_years(frames: Frames) -> SensorYears:
+    kept = select(frames.valid)
+    kept_times = kept.index.astype(np.int64) if len(frames.days) else None
+    values, days = standardise(frames, Group(np.arange(len(kept.count)), kept_times, fill_v2(0)))
+    return SensorYears(values.numpy(), days.numpy(), kept.count)
+
+
+def as_tokens(
+    values: NDArray[np.float32],
+    days: NDArray[np.int64],
+    repeats: NDArray[np.uint8],
+    absent: NDArray[np.bool_],
+) -> Tokens:
+    """Return tensors; an absent sensor is one all-zero step at day 0, counted once."""
+    if absent.any():
+        values[absent], days[absent], repeats = 0, 0, repeats.copy()
+        repeats[absent, 0] = 1
+    plain = bool((repeats == repeats[:, :1]).all()) and bool(repeats.all())
+    with np.errstate(divide="ignore"):
+        bias = None if plain else torch.from_numpy(np.log(repeats.astype(np.float32)))
+    return Tokens(torch.from_numpy(values), torch.from_numpy(days), bias)
 
 
 def _join(parts: Sequence[SensorYears]) -> SensorYears:

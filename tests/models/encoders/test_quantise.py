@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.encoders.quantise import dequantise, quantise
+from models.encoders.card import encoder_cards
+from models.encoders.quantise import QUANTISATIONS, dequantise, quantise
+from monitoring.errors import ModelError
 
 VECTORS = hnp.arrays(
     np.float32, st.tuples(st.integers(0, 5), st.integers(1, 8)), elements=st.floats(-100, 100, width=32)
@@ -40,3 +45,26 @@ def test_no_value_is_off_by_more_than_half_a_step(values: np.ndarray) -> None:
     assert (off <= scales[:, None] * 0.5 * (1 + 1e-4)).all()
     assert scales.dtype == np.float32
     assert codes.dtype == np.int8
+
+
+def test_v1_1_codes_and_scales_equal_the_published_ones(shared: Path) -> None:
+    golden = np.load(shared / "golden/tessera_v1_1/quantize.npz")
+    codes, scales = quantise(golden["x"], "v1.1")
+    np.testing.assert_array_equal(codes, golden["q"])
+    np.testing.assert_allclose(scales, golden["scale"].ravel(), rtol=1e-7)
+
+
+def test_generations_differ_in_how_small_a_scale_may_be() -> None:
+    tiny = np.array([[2e-9, -1e-9]], np.float32)
+    assert quantise(tiny, "v1.1")[1].tolist() == [np.float32(1e-8)]
+    assert quantise(tiny, "v2")[0].tolist() == [[127, -64]]
+    assert quantise(tiny, "v1.0")[0].tolist() == [[0, 0]]
+
+
+def test_every_encoder_card_names_a_rule_that_quantises() -> None:
+    assert {card.selection for card in encoder_cards()} <= set(QUANTISATIONS)
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"quantisation 'v3': must be one of none, v2, v1\.1, v1\.0"):
+        quantise(np.zeros((1, 2), np.float32), "v3")

@@ -75,7 +75,7 @@ def embedded(shared: Path, series: PixelSeries) -> Embeddings:
     card = encoder_card("tessera-v2-nano")
     student = Student(card.config)
     student.load_state_dict(load_file(shared / "golden/tessera_v2/nano_random_full.safetensors"), strict=True)
-    encoder = Encoder(card, student.eval().requires_grad_(False), "cpu", next(student.parameters()).dtype)
+    encoder = Encoder(card, student.eval().requires_grad_(False), "cpu", "fp32")
     corner = np.arange(10_000).reshape(100, 100)[:SIDE, :SIDE].ravel()
     return encoder.embed(dpixels_from_series(series).pixels(corner))
 
