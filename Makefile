@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test test-slow check format docs clean
+.PHONY: setup demo test test-slow check format docs bench-encoders clean
 
 setup: $(READY)
 
@@ -43,6 +43,10 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m warehouse.dictionary docs/data-dictionary.md
+
+# Pixels per second of every encoder; UPSTREAM=path-to-a-checkout measures the public implementation beside ours.
+bench-encoders: $(READY)
+	$(BIN)/python bench/encoders.py $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(TILE),--tile "$(TILE)")
 
 clean:
 	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import looking, modelling, operating, running
+from flows.commands import looking, modelling, operating, panels, running, weights
 from flows.commands.session import Session
 from monitoring.errors import SeasonError, SettingsError, UnderwoodError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (running, looking, modelling, operating):
+for room in (running, looking, modelling, weights, panels, operating):
     room.add_commands(app)
 
 
@@ -57,10 +57,12 @@ def quieten(*, debug: bool) -> None:
     """Keep telemetry off and other people's logs out of ours, unless the environment says otherwise."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     if not debug:
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from flows.workspace import Workspace, choose_device, open_workspace
+from flows.seats import choose_device
+from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
 
 #: Free disk below which a season may not fit, bytes.
@@ -43,7 +44,8 @@ def _looks() -> Iterator[tuple[str, Callable[[Workspace], str]]]:
     yield "device", _device
     yield "woodlands", _woodlands
     yield "catalogue", _catalogue
-    yield "encoder", lambda workspace: f"{workspace.encoder.card.id}, weights match the card"
+    yield "encoder", _encoder
+    yield "panels", _panels
     yield "head", lambda workspace: f"{workspace.head.card.id}"
     yield "snapshot", _snapshot
 
@@ -95,7 +97,24 @@ def _woodlands(workspace: Workspace) -> str:
 
 
 def _catalogue(workspace: Workspace) -> str:
-    return f"{workspace.catalogue.address}, source {workspace.catalogue.source}"
+    if not workspace.reads_published:
+        return f"{workspace.catalogue.address}, source {workspace.catalogue.source}"
+    from flows.sources.published.places import open_published
+
+    with open_published(workspace.settings.catalogue, workspace.encoder_card) as source:
+        return f"published embeddings: {source.publication}"
+
+
+def _encoder(workspace: Workspace) -> str:
+    if workspace.reads_published:
+        return f"{workspace.encoder_card.id}, read as published"
+    return f"{workspace.encoder.card.id}, weights match the card"
+
+
+def _panels(workspace: Workspace) -> str:
+    from flows.drift import standing_of_panels
+
+    return standing_of_panels(workspace)
 
 
 def _snapshot(workspace: Workspace) -> str:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from flows.ingest import IngestReceipt
 from flows.listing import Listing, read_listing
+from flows.parts import embed_in_parts
 from flows.progress import counting
+from flows.published import read_kept
 from flows.workspace import Workspace
 from models.encoders.dpixels import DPixels, clear_counts, dpixels_from_series
-from models.encoders.encoder import Embeddings
+from models.encoders.embeddings import Embeddings
+from monitoring.errors import CardMismatchError
 from monitoring.estimates import aggregate
 from monitoring.grid import Block
+from monitoring.scenes import Sensor
 from monitoring.seasons import Season
 from warehouse.cube import open_cube
 from warehouse.records import EstimateRow
 from warehouse.staging import staging_path, write_estimates
 
-#: One embedding at a time in a process: the encoder already uses every core, and a GPU is one seat.
-_SEAT = threading.Lock()
+#: Observations behind each pixel's embedding, (N,) for each sensor.
+Counts = Mapping[Sensor, NDArray[np.int64]] | Mapping[Sensor, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,16 @@ class EstimateReceipt:
     n_woodlands: int
 
 
-def inputs_hash(block: Block, listing: Listing) -> str:
-    """Return twelve hex digits naming what an estimate is made from: the cells, their shares, the scenes."""
+def inputs_hash(block: Block, listing: Listing, precision: str) -> str:
+    """Return twelve hex digits naming what an estimate is made from: the cells, their shares, the scenes.
+
+    Published embeddings are named by where they were read and by every byte read. Another number format
+    than fp32 makes other estimates.
+    """
     digest = hashlib.sha256(block.pixels.digest.encode())
     digest.update(json.dumps([block.woodland_ids, listing.scene_ids]).encode())
+    digest.update(listing.published.encode())
+    digest.update(b"" if precision == "fp32" else precision.encode())
     digest.update(block.coverage.data.astype("<f8").tobytes())
     digest.update(block.coverage.indices.astype("<i4").tobytes())
     return digest.hexdigest()[:12]
@@ -56,14 +69,14 @@ def staged_path(workspace: Workspace, block: Block, season: Season, inputs: str)
 def staged_block_path(workspace: Workspace, receipt: IngestReceipt) -> Path:
     """Return where the estimates of an ingested block-season are, or will be, staged."""
     block = workspace.blocks[receipt.block_id]
-    inputs = inputs_hash(block, read_listing(Path(receipt.listing)))
+    inputs = inputs_hash(block, read_listing(Path(receipt.listing)), workspace.settings.precision)
     return staged_path(workspace, block, Season.parse(receipt.season), inputs)
 
 
 def estimate_block(workspace: Workspace, block: Block, season: Season, listing_uri: str) -> EstimateReceipt:
     """Stage the estimates of a block-season; nothing is computed when they are staged already."""
     listing = read_listing(Path(listing_uri))
-    inputs = inputs_hash(block, listing)
+    inputs = inputs_hash(block, listing, workspace.settings.precision)
     path = staged_path(workspace, block, season, inputs)
     if not path.exists():
         write_estimates(path, estimate_rows(workspace, block, season, listing, inputs))
@@ -73,11 +86,9 @@ def estimate_block(workspace: Workspace, block: Block, season: Season, listing_u
 def estimate_rows(
     workspace: Workspace, block: Block, season: Season, listing: Listing, inputs: str
 ) -> tuple[EstimateRow, ...]:
-    """Return the staged rows of a block-season: read, embed, predict, aggregate."""
-    dpixels = season_dpixels(workspace, block, season, listing)
-    embeddings = embed(workspace, dpixels, f"embed {season.id}")
+    """Return the staged rows of a block-season: embed (or read), predict, aggregate."""
+    embeddings, counts = season_embeddings(workspace, block, season, listing, inputs)
     pixel_estimates = workspace.head.predict(embeddings.values)
-    counts = clear_counts(dpixels)
     found = aggregate(block.woodland_ids, block.coverage, pixel_estimates, counts)
     return tuple(
         EstimateRow.of(
@@ -95,18 +106,34 @@ def estimate_rows(
     )
 
 
+def season_embeddings(
+    workspace: Workspace, block: Block, season: Season, listing: Listing, inputs: str
+) -> tuple[Embeddings, Counts]:
+    """Return the embeddings of a block's pixels in a season, and the observations behind each."""
+    if listing.published:
+        kept = read_kept(workspace, block, season, listing.published)
+        return kept.embeddings, kept.counts
+    dpixels = season_dpixels(workspace, block, season, listing)
+    parts = staged_path(workspace, block, season, inputs).with_suffix(".parts")
+    return embed(workspace, dpixels, f"embed {season.id}", parts), clear_counts(dpixels)
+
+
 def season_dpixels(workspace: Workspace, block: Block, season: Season, listing: Listing) -> DPixels:
     """Return what the encoder sees of a block in a season: the listed scenes, in the encoder's layout.
 
     CardMismatchError when the encoder was not made for the source of a scene.
     """
+    if listing.published:
+        raise CardMismatchError(f"encoder {workspace.encoder_card.id}: published embeddings have no scenes")
     for source in sorted({scene.source for scene in listing.scenes}):
         workspace.encoder_card.refuse_source(source)
     series = open_cube(workspace.cube, block).read(season.start, season.end)
     return dpixels_from_series(series.keep(frozenset(listing.scene_ids)))
 
 
-def embed(workspace: Workspace, dpixels: DPixels, label: str) -> Embeddings:
-    """Embed pixels on the one seat of this process."""
-    with _SEAT:
-        return workspace.encoder.embed(dpixels, progress=counting(label))
+def embed(workspace: Workspace, dpixels: DPixels, label: str, kept_in: Path | None = None) -> Embeddings:
+    """Embed pixels on a free device; a killed run leaves its parts in a folder named by what decides them."""
+    with workspace.seats.taken() as encoder:
+        if kept_in is None:
+            return encoder.embed(dpixels, progress=counting(label))
+        return embed_in_parts(encoder, dpixels, kept_in, kept_in.name, counting(label))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,23 @@ from warehouse.staging import settle
 
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file under a temporary name, force it to disk, then give it its name."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name to write to; it becomes `path`, forced to disk, when the `with` ends well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        yield temporary
         settle(temporary, path)
     except OSError as error:
+        raise WarehouseError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise WarehouseError(f"{path}: cannot be written: {error.strerror}") from error
-    return path
 
 
 def write_json(path: Path, content: Any) -> Path:

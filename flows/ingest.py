@@ -11,6 +11,7 @@ import pandas as pd
 
 from flows.listing import Check, LeftOut, Listing, listing_path, without_secrets, write_listing
 from flows.progress import advance
+from flows.published import list_published
 from flows.quality.gate import Verdict, check_scenes
 from flows.sources.addresses import is_web
 from flows.sources.pixels import read_scene
@@ -42,18 +43,30 @@ class IngestReceipt:
     refused: str
     """Why the whole block-season cannot be used; empty where it can."""
     problems: tuple[str, ...]
-    """One line for each scene that should have been read and could not be, and for a refusal."""
+    """One line for each thing that should have been read and could not be, and for a refusal."""
 
 
 def ingest_block(workspace: Workspace, block: Block, season: Season) -> IngestReceipt:
-    """Bring a block's cube up to date with a season's scenes and write down which ones it uses."""
+    """Bring a block's cube up to date with a season's scenes and write down which ones it uses.
+
+    Where embeddings are read as published, they are what is brought up to date, and there are no scenes.
+    """
+    if workspace.reads_published:
+        return _noted(workspace, season, *list_published(workspace, block, season), n_read=0)
     planned = list_scenes(workspace, block, season)
     cube = open_cube(workspace.cube, block)
     failed, n_read = read_new_scenes(cube, planned.scenes, block.pixels, f"ingest {season.id}")
+    return _noted(workspace, season, planned, failed, n_read)
+
+
+def _noted(
+    workspace: Workspace, season: Season, planned: Listing, failed: Sequence[LeftOut], n_read: int
+) -> IngestReceipt:
+    """Write down what a block-season uses and what was left out; return its receipt."""
     listing = without(planned, failed)
-    path = write_listing(listing_path(workspace.staging, block.id, season), listing)
+    path = write_listing(listing_path(workspace.staging, planned.block_id, season), listing)
     return IngestReceipt(
-        block_id=block.id,
+        block_id=planned.block_id,
         season=season.id,
         listing=str(path),
         n_scenes=len(listing.scenes),
@@ -155,7 +168,7 @@ def _batches(scenes: Iterable[Scene], size: int) -> Iterator[list[Scene]]:
 
 
 def without(listing: Listing, failed: Sequence[LeftOut]) -> Listing:
-    """Return the listing without the scenes that could not be read."""
+    """Return the listing without the scenes, or the pixels, that could not be read."""
     lost = {row.scene_id for row in failed}
     return replace(
         listing,

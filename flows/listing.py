@@ -21,7 +21,7 @@ class LeftOut:
     """A scene that is not used, and the reason in words."""
 
     gate: str
-    """Where it stopped: `catalogue`, `scenes` or `pixels`."""
+    """Where it stopped: `catalogue`, `scenes`, `pixels` or `published`."""
     scene_id: str
     reason: str
 
@@ -49,6 +49,8 @@ class Listing:
     checks: tuple[Check, ...]
     refused: str = ""
     """Why the whole block-season cannot be used; empty where it can."""
+    published: str = ""
+    """Digest of the published embeddings in use and of where they were read; empty where there are scenes."""
 
     @property
     def scene_ids(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ def read_listing(path: Path) -> Listing:
             left_out=tuple(LeftOut(**row) for row in content["left_out"]),
             checks=tuple(Check(**row) for row in content["checks"]),
             refused=content["refused"],
+            published=content["published"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WarehouseError(f"listing {path}: missing or damaged; ingest the season again") from error

@@ -18,6 +18,7 @@ from flows.estimate import EstimateReceipt
 from flows.ingest import IngestReceipt, checks_of
 from flows.listing import Check, Listing, read_listing
 from flows.quality.gate import Verdict, check_estimates
+from flows.quality.suites import OBSERVATION_COLUMNS
 from flows.workspace import Workspace
 from monitoring.seasons import Season
 from warehouse.records import EstimateRow, ModelRow, QualityRow, QuarantineRow, RunRow
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Namespace of run ids: the same run of the same inputs has the same id.
 RUN_NAMESPACE = uuid.UUID("6f2d8a52-6a1c-4e0e-9c39-3d6f0b6c5c11")
+#: Stands in the quality table for an expectation that nothing could be asked of.
+NOT_JUDGED = "observations_not_judged"
 #: How long the load waits for another writer's lease, seconds.
 LEASE_WAIT_S = 300.0
 
@@ -54,14 +57,17 @@ def load_season(
     """Load a season's scenes, checks and estimates; what its gate refuses goes to quarantine instead."""
     listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
     rows = [row for receipt in staged for row in read_estimates(Path(receipt.staged))]
-    verdict = check_estimates(estimate_frame(rows), season, workspace.science)
+    frame = estimate_frame(rows, workspace.reads_published)
+    uncounted = uncounted_columns(frame) if workspace.reads_published else ()
+    verdict = check_estimates(frame, season, workspace.science, uncounted)
     run_id = name_run(workspace, season, staged)
     passed = _passed(rows, verdict, run_id)
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
         added = writer.record_run(_run_row(workspace, season, run_id, now))
         added += load_reference(writer, workspace, now)
         added += sum(load_listing(writer, listing, run_id, now) for listing in listings)
-        added += writer.load_quality(quality_rows(checks_of(verdict), season.id, "all", run_id), now=now)
+        checks = (*checks_of(verdict), *not_judged(uncounted))
+        added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
         added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
         if passed:
             path = workspace.staging / season.id / f"load.{run_id}.parquet"
@@ -71,12 +77,25 @@ def load_season(
     return LoadReceipt(run_id, added, _problems(verdict, season) if rows else ())
 
 
-def estimate_frame(rows: Sequence[EstimateRow]) -> pd.DataFrame:
+def estimate_frame(rows: Sequence[EstimateRow], published: bool = False) -> pd.DataFrame:
     """Return staged estimates as the gate's table; an estimate that is missing says why."""
     columns = [field.name for field in dataclasses.fields(EstimateRow)]
     frame = pd.DataFrame([[getattr(row, c) for c in columns] for row in rows], columns=columns)
     missing = frame["mean"].isna() if len(frame) else pd.Series([], dtype=bool)
-    return frame.assign(reason=missing.map({True: "no pixel of the woodland was observed", False: ""}))
+    reason = "no pixel of the woodland " + ("has a published embedding" if published else "was observed")
+    return frame.assign(reason=missing.map({True: reason, False: ""}))
+
+
+def uncounted_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns of observation counts that say nothing of any estimate there is."""
+    known = frame[frame["mean"].notna()]
+    return tuple(column for column in OBSERVATION_COLUMNS if known[column].isna().all())
+
+
+def not_judged(uncounted: Sequence[str]) -> tuple[Check, ...]:
+    """Return the rows by which the gate says that it did not judge the number of observations."""
+    said = "the publisher of the embeddings does not count observations: their least was not judged"
+    return tuple(Check("estimates", NOT_JUDGED, column, True, 0, said) for column in uncounted)
 
 
 def name_run(workspace: Workspace, season: Season, staged: Sequence[EstimateReceipt]) -> str:

@@ -25,12 +25,21 @@ from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.assess import AssessReceipt, assess_season
+from flows.drift import hold_to_panel, refuse_drift
 from flows.estimate import EstimateReceipt, estimate_block, staged_block_path
 from flows.ingest import IngestReceipt, ingest_block
 from flows.load import LEASE_WAIT_S, LoadReceipt, load_season
+from flows.seats import choose_device
 from flows.sources.addresses import is_web
-from flows.workspace import Workspace, choose_device, open_workspace
-from monitoring.errors import CatalogueError, SeasonError, UnderwoodError, UnreachableError
+from flows.workspace import Workspace, open_workspace
+from monitoring.errors import (
+    CatalogueError,
+    DriftError,
+    PanelError,
+    SeasonError,
+    UnderwoodError,
+    UnreachableError,
+)
 from monitoring.seasons import Season, latest_complete, seasons_between
 from warehouse.publish import publish as publish_snapshot
 
@@ -38,6 +47,9 @@ from warehouse.publish import publish as publish_snapshot
 LATEST = "latest"
 #: Waits before a source is asked again, seconds.
 SOURCE_RETRY_DELAYS = [2.0, 15.0, 60.0]
+
+#: Failures of one block that stop its whole season: nothing an encoder says can be trusted then.
+STOPPING = (DriftError, PanelError)
 
 #: Where the bar of a season's page stands after each of its steps, per cent.
 INGESTED, ESTIMATED, PUBLISHED = 50.0, 80.0, 100.0
@@ -99,6 +111,14 @@ def _result_key(_context: TaskRunContext, parameters: dict[str, Any]) -> str | N
     return hashlib.sha256(str(staged).encode()).hexdigest() if staged.exists() else None
 
 
+@task(name="compare panels", cache_policy=NO_CACHE)
+def compare_task(config: str, receipts: Sequence[IngestReceipt], now: datetime) -> int:
+    """Compare the encoder with the panels of the blocks to be embedded; DriftError stops the season."""
+    workspace = open_workspace(config)
+    with gpu_seat(workspace):
+        return refuse_drift(workspace, receipts, now)
+
+
 @task(
     name="estimate block",
     task_run_name="estimate {receipt.block_id} {receipt.season}",
@@ -109,14 +129,15 @@ def estimate_task(config: str, receipt: IngestReceipt) -> EstimateReceipt:
     """Stage the estimates of one block-season."""
     workspace = open_workspace(config)
     with gpu_seat(workspace):
-        block = workspace.blocks[receipt.block_id]
-        return estimate_block(workspace, block, Season.parse(receipt.season), receipt.listing)
+        block, chosen = workspace.blocks[receipt.block_id], Season.parse(receipt.season)
+        hold_to_panel(workspace, block, chosen, receipt.listing)
+        return estimate_block(workspace, block, chosen, receipt.listing)
 
 
 @contextmanager
 def gpu_seat(workspace: Workspace) -> Iterator[None]:
-    """Hold the GPU's only seat across all processes of the server; nothing to hold on a CPU."""
-    if choose_device(workspace.settings.device) == "cpu":
+    """Hold the GPU's only seat across all processes of the server; nothing to hold where none is used."""
+    if workspace.reads_published or choose_device(workspace.settings.device) == "cpu":
         yield
         return
     with concurrency("underwood-cuda", occupy=1):
@@ -162,6 +183,7 @@ def estimate(
 ) -> tuple[LoadReceipt, list[str]]:
     """Estimate every block that has scenes, then load what was staged in one transaction."""
     usable = [receipt for receipt in ingested if not receipt.refused]
+    compare_task(config, usable, now)
     futures = estimate_task.map(unmapped(config), usable)
     staged, problems = _sort_out(futures, f"estimate {season_id}")
     return load_task(config, season_id, ingested, staged, now), problems
@@ -241,12 +263,14 @@ def which_season(season_id: str, now: datetime) -> Season:
 
 
 def _sort_out(futures: PrefectFutureList[T], what: str) -> tuple[list[T], list[str]]:
-    """Return the results, and one line per failure of ours; when every task failed, raise the first."""
+    """Return the results, and a line per failure of ours; raise what stops the season or fails every task."""
     outcomes = [future.result(raise_on_failure=False) for future in futures]
     failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     for failure in failures:
-        if not isinstance(failure, UnderwoodError) or len(failures) == len(outcomes):
+        if not isinstance(failure, UnderwoodError) or isinstance(failure, STOPPING):
             raise failure
+    if failures and len(failures) == len(outcomes):
+        raise failures[0]
     results = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
     return results, [f"{what}: {failure}" for failure in failures]
 

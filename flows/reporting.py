@@ -200,8 +200,14 @@ def _scenes_of(reader: Reader, season_id: str) -> ScenesOfYear:
 
 
 def _observations_of(rows: Sequence[Record]) -> ObservationsOfYear:
-    means = (fmean(row[name] for row in rows) for name in ("n_s2", "n_s1_ascending", "n_s1_descending"))
+    means = (_known_mean(rows, name) for name in ("n_s2", "n_s1_ascending", "n_s1_descending"))
     return ObservationsOfYear(Season.parse(rows[0]["season"]).year, *means)
+
+
+def _known_mean(rows: Sequence[Record], name: str) -> float:
+    """Return the mean of a column over the rows that state it; NaN where none does."""
+    known = [row[name] for row in rows if not math.isnan(row[name])]
+    return fmean(known) if known else math.nan
 
 
 def _gates(reader: Reader, seasons: Iterable[str]) -> tuple[GateLine, ...]:
@@ -232,7 +238,7 @@ def provenance_of(reader: Reader, target: str, park: str) -> Provenance:
         encoder=_encoder_line(cards[model["encoder"]]),
         head=_head_line(cards[model["head"]]),
         run_ids=tuple(sorted({row["run_id"] for row in rows})),
-        catalogue_source=", ".join(sorted({row["source"] for row in scenes})),
+        catalogue_source=", ".join(sorted({row["source"] for row in scenes})) or "published embeddings",
         counts=(
             ("scenes used", len({(row["source"], row["id"]) for row in scenes})),
             ("woodland-season estimates", len(rows)),
@@ -242,7 +248,8 @@ def provenance_of(reader: Reader, target: str, park: str) -> Provenance:
 
 
 def _encoder_line(card: Mapping[str, Any]) -> EncoderLine:
-    return EncoderLine(card["id"], card["training_domain"], card["weights_sha256"], card["licence"])
+    weights = card["weights_sha256"] or "not stated by the publisher"
+    return EncoderLine(card["id"], card["training_domain"], weights, card["licence"])
 
 
 def _head_line(card: Mapping[str, Any]) -> HeadLine:

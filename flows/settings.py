@@ -42,9 +42,11 @@ class Settings(BaseSettings):
     home: Path = Path(".underwood")
     """Folder of all that is kept: cube, staging, warehouse, published snapshot, heads, flow records."""
     catalogue: str
-    """Address of a STAC API, or path of a static catalogue."""
+    """Address of a STAC API, or path of a static catalogue; of a store, where the source is `geotessera`."""
     source: str | None = None
-    """Where the pixels come from (`planetary-computer`, ...), if the catalogue does not show it."""
+    """Where the pixels come from (`planetary-computer`, ...), if the catalogue does not show it.
+
+    `geotessera`: embeddings are read as published instead of computed from scenes."""
     woodlands: Path
     """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
     samples: Path | None = None
@@ -54,8 +56,11 @@ class Settings(BaseSettings):
     encoder: str = "underwood-student-1"
     """Card of the encoder."""
     encoder_weights: Path | None = None
-    """Weights for that card; the ones that ship with the card where absent."""
+    """Weights for that card; where absent the ones pulled into `home`, else those that ship with the card."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where embeddings are computed; `auto` and `cuda` use every GPU there is."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Number format of the encoder; `bf16` where the machine computes in it, held to bounds against fp32."""
     workers: int = Field(default=2, ge=1, le=64)
     """Block-seasons worked on at once."""
     notable_years: dict[int, str] = Field(default_factory=dict)
@@ -104,3 +109,13 @@ def read_settings(path: Path | str | None = None) -> Settings:
         raise SettingsError(f"settings file {chosen}: {key}: {first['msg'].lower()}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"settings file {chosen}: {error}") from error
+
+
+def service_home(path: Path | str | None = None) -> Path:
+    """Return the home that the settings name; a folder in the user's cache where there is no settings file.
+
+    A file that was named, by `path` or $UNDERWOOD_CONFIG, must be there.
+    """
+    if path or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG.is_file():
+        return read_settings(path).home
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "underwood"

@@ -15,6 +15,7 @@ from scipy import sparse
 from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
+from flows.published import list_published, read_kept
 from flows.sources.provenance import SIMULATED
 from flows.sources.samples import read_samples
 from flows.workspace import Workspace
@@ -80,6 +81,10 @@ def gather(workspace: Workspace, samples: Sequence[FieldSample]) -> TrainingSet:
 def _embed_year(
     workspace: Workspace, block: Block, season: Season, position: NDArray[np.int64]
 ) -> NDArray[np.float32]:
+    """Return (n, D) embeddings of some pixels of a block in a year."""
+    if workspace.reads_published:
+        listing, _ = list_published(workspace, block, season)
+        return read_kept(workspace, block, season, listing.published).embeddings.values[position]
     dpixels = _season_pixels(workspace, block, season)
     return embed(workspace, dpixels.pixels(position), "embed field samples").values
 

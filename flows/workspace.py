@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.seats import Seats, devices
 from flows.settings import Settings, read_settings
 from flows.sources.catalogue import Catalogue, open_catalogue
+from flows.sources.provenance import GEOTESSERA
 from flows.sources.woodlands import BoundaryReading, read_woodlands
-from monitoring.errors import BoundaryError, ModelError
+from monitoring.errors import BoundaryError, CardMismatchError
 from monitoring.grid import Block, make_blocks
 from monitoring.science import Science, read_science
 from monitoring.woodlands import Woodland
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from models.encoders.card import EncoderCard
     from models.encoders.encoder import Encoder
     from models.heads.head import Head
+
+#: Held while the seats of a workspace are set up, which its threads may ask for at once.
+_SEATING = threading.Lock()
 
 BUILT_IN_SCIENCE = Path(__file__).with_name("science.toml")
 
@@ -51,6 +57,16 @@ class Workspace:
         return self.settings.home / "published" / "underwood.duckdb"
 
     @property
+    def panels(self) -> Path:
+        """Folder of the panels: what encoders said of frozen inputs, one file per encoder and block."""
+        return self.settings.home / "panels"
+
+    @cached_property
+    def agreed_panels(self) -> set[str]:
+        """Hashes of the panels that this process has seen its encoder agree with; it grows."""
+        return set()
+
+    @property
     def head_directory(self) -> Path:
         """Folder of the fitted head of the target."""
         return self.settings.home / "heads" / self.science.estimation.target
@@ -78,6 +94,20 @@ class Workspace:
         return open_catalogue(self.settings.catalogue, self.settings.source)
 
     @cached_property
+    def reads_published(self) -> bool:
+        """True where embeddings are read as published; CardMismatchError when source and encoder disagree."""
+        from models.encoders.configs import PublishedConfig
+
+        is_published = isinstance(self.encoder_card.config, PublishedConfig)
+        if is_published != (self.settings.source == GEOTESSERA):
+            done = "are read, with" if is_published else "are computed, not with"
+            raise CardMismatchError(
+                f"encoder {self.encoder_card.id}: its embeddings {done} source = {GEOTESSERA!r}; "
+                f"the settings say source = {self.settings.source!r}"
+            )
+        return is_published
+
+    @cached_property
     def encoder_card(self) -> EncoderCard:
         """The card of the encoder in use."""
         from models.encoders.card import encoder_card
@@ -85,12 +115,32 @@ class Workspace:
         return encoder_card(self.settings.encoder)
 
     @cached_property
-    def encoder(self) -> Encoder:
-        """The frozen encoder on the chosen device."""
+    def encoders(self) -> tuple[Encoder, ...]:
+        """The frozen encoder on each device in use."""
         from models.encoders.encoder import load_encoder
+        from models.encoders.shelf import find_weights
 
-        device = choose_device(self.settings.device)
-        return load_encoder(self.encoder_card, self.settings.encoder_weights, device=device)
+        card, settings = self.encoder_card, self.settings
+        weights = settings.encoder_weights or find_weights(card, settings.home)
+        return tuple(
+            load_encoder(card, weights, device=device, precision=settings.precision)
+            for device in devices(settings.device)
+        )
+
+    @property
+    def encoder(self) -> Encoder:
+        """The frozen encoder on the first device."""
+        return self.encoders[0]
+
+    @property
+    def seats(self) -> Seats:
+        """Who embeds takes one of these, for as long as it takes."""
+        with _SEATING:
+            return self._seats
+
+    @cached_property
+    def _seats(self) -> Seats:
+        return Seats(self.encoders)
 
     @cached_property
     def head(self) -> Head:
@@ -98,16 +148,6 @@ class Workspace:
         from models.heads.head import load_head
 
         return load_head(self.head_directory, self.encoder_card)
-
-
-def choose_device(asked: str) -> str:
-    """Return `cpu` or `cuda`; ModelError when a GPU was asked for and there is none."""
-    import torch
-
-    available = torch.cuda.is_available()
-    if asked == "cuda" and not available:
-        raise ModelError("device cuda: this machine has no usable NVIDIA GPU; set device to auto or cpu")
-    return "cuda" if available and asked != "cpu" else "cpu"
 
 
 @lru_cache(maxsize=8)

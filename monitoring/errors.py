@@ -12,6 +12,8 @@
       ModelError
         WeightsError           weights missing, of another hash, or not matching the architecture
         CardMismatchError      two models, or a model and its input, that do not belong together
+        DriftError             a frozen encoder no longer says what it said of the same inputs
+        PanelError             the record of what an encoder said is damaged or unreadable
       WarehouseError
         LeaseHeldError         somebody else is writing
         MigrationError         the schema on disk is not one we know
@@ -69,6 +71,14 @@ class WeightsError(ModelError):
 
 class CardMismatchError(ModelError):
     """Two models, or a model and its input, do not belong together."""
+
+
+class DriftError(ModelError):
+    """A frozen encoder no longer says what it said of the same inputs."""
+
+
+class PanelError(ModelError):
+    """The record of what an encoder said is damaged or unreadable."""
 
 
 class WarehouseError(UnderwoodError):

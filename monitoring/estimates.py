@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class WoodlandEstimate:
     n_pixels: int
     """Number of 10 m pixels with an estimate that the woodland touches."""
     n_s2: float
-    """Clear Sentinel-2 observations per pixel, coverage-weighted mean."""
+    """Clear Sentinel-2 observations per pixel, coverage-weighted mean; NaN where nobody counted them."""
     n_s1_ascending: float
     n_s1_descending: float
     reason: str = ""
@@ -57,12 +58,12 @@ def aggregate(
     woodland_ids: tuple[str, ...],
     weights: sparse.csr_array,
     pixels: PixelEstimates,
-    counts: dict[Sensor, NDArray[np.int64]],
+    counts: Mapping[Sensor, NDArray[np.int64] | NDArray[np.float64]],
 ) -> tuple[WoodlandEstimate, ...]:
     """Return one estimate per woodland, in the order of `woodland_ids`.
 
     weights (W, N) is the exact fraction of each pixel's area inside each woodland;
-    counts hold clear observations per pixel, (N,) for each sensor.
+    counts hold clear observations per pixel, (N,) for each sensor; NaN where they are not known.
     """
     finite = np.isfinite(pixels.mean)
     share = weighted_mean(weights, finite.astype(np.float64))

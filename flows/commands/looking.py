@@ -105,7 +105,7 @@ def report(
     """Write the report of a season as an accessible PDF."""
     from flows.reporting import write_season_report
 
-    moment = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    moment = (at.replace(tzinfo=UTC) if at else datetime.now(UTC)).replace(microsecond=0)  # Typst's finest
     path = write_season_report(session_of(context).open(), season, park, out, moment)
     typer.echo(f"report in {path}")
 

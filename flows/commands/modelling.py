@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.session import session_of
+from flows.commands.session import Session, session_of
 from flows.progress import counting, progress_bars
+from flows.settings import service_home
 from flows.tables import Format, Row, show
 from monitoring.seasons import Season
 
 if TYPE_CHECKING:
     from models.heads.head import HeadCard
+
+
+class NumbersChoice(StrEnum):
+    """Forms in which embeddings are written."""
+
+    ALL = "all"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -58,15 +69,32 @@ def pretrain(
 
 
 def embed(
-    encoder: Annotated[str, typer.Option(help="Card of the encoder.")],
-    source: Annotated[Path, typer.Option("--input", help="Folder in the d-pixel layout.")],
+    context: typer.Context,
+    encoder: Annotated[str, typer.Option(help="Card of the encoder; `underwood models list` shows them.")],
+    source: Annotated[Path, typer.Option("--input", help="Folder of d-pixels, or .npz of point samples.")],
     out: Annotated[Path, typer.Option(help="File to write, .npz.")],
     weights: Annotated[Path | None, typer.Option(help="Weights for the card, .safetensors or .pt.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, or bf16 where the machine computes in it.")] = "fp32",
+    numbers: Annotated[NumbersChoice, typer.Option(help="Forms to write.")] = NumbersChoice.ALL,
+    dims: Annotated[int | None, typer.Option(help="Keep so many (TESSERA v2: 16, 32 or 64).")] = None,
 ) -> None:
-    """Embed the pixels of a d-pixel folder: arrays `embedding`, `int8`, `scale`, `reason` in one .npz."""
-    from flows.embedding import embed_directory
+    """Embed a d-pixel folder or point samples: `embedding`, `int8`, `scale`, `reason` in one .npz.
 
+    A run that was killed goes on where it stopped when it is started again.
+    """
+    from flows.embedding import Request, embed_file
+
+    found = weights or pulled_weights(session_of(context), encoder)
+    request = Request(encoder, source, out, found, device, precision, numbers.value, dims)
     with progress_bars():
-        made = embed_directory(encoder, weights, source, out, device, counting("embed"))
+        made = embed_file(request, counting("embed"))
     typer.echo(f"{made.n_pixels} pixels embedded, {made.n_missing} without any observation, in {out}")
+
+
+def pulled_weights(session: Session, encoder: str) -> Path | None:
+    """Return the pulled weights of an encoder, if there are any."""
+    from models.encoders.card import encoder_card
+    from models.encoders.shelf import find_weights
+
+    return find_weights(encoder_card(encoder), service_home(session.config))

@@ -55,9 +55,14 @@ def check_scenes(frame: pd.DataFrame, season: Season, science: Science) -> Verdi
     return run_gate(frame, scene_suite(season, science))
 
 
-def check_estimates(frame: pd.DataFrame, season: Season, science: Science) -> Verdict:
-    """Return which estimates of a season may be stored; one row per woodland and target."""
-    return run_gate(frame, estimate_suite(season, science))
+def check_estimates(
+    frame: pd.DataFrame, season: Season, science: Science, uncounted: Sequence[str] = ()
+) -> Verdict:
+    """Return which estimates of a season may be stored; one row per woodland and target.
+
+    `uncounted`: observation columns that cannot be judged, because nobody counted.
+    """
+    return run_gate(frame, estimate_suite(season, science, uncounted))
 
 
 def check_trends(frame: pd.DataFrame, season: Season, science: Science) -> Verdict:

@@ -6,6 +6,7 @@ fails it. Nothing here imports Great Expectations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ PLAUSIBLE_SLOPE_SHARE = 0.1
 ROUNDING = 1e-9
 #: Suffix of a working column that holds another plus ROUNDING.
 ROUNDED_UP = "_rounded_up"
+#: Columns of an estimate that count observations.
+OBSERVATION_COLUMNS = ("n_s2", "n_s1_ascending", "n_s1_descending")
 #: A slope through fewer values is no slope.
 MIN_TREND_YEARS = 3
 
@@ -106,8 +109,11 @@ def scene_suite(season: Season, science: Science) -> Suite:
     )
 
 
-def estimate_suite(season: Season, science: Science) -> Suite:
-    """Return what is expected of the estimates of one season before they are stored."""
+def estimate_suite(season: Season, science: Science, uncounted: Sequence[str] = ()) -> Suite:
+    """Return what is expected of the estimates of one season before they are stored.
+
+    Nothing is expected of the `uncounted` observation columns.
+    """
     rule = science.estimation
     least = rule.min_coverage
     key = ("woodland_id", "season", "target")
@@ -115,7 +121,7 @@ def estimate_suite(season: Season, science: Science) -> Suite:
         name="estimates",
         text=key,
         notes=("reason",),
-        numbers=("mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending", "n_s1_descending"),
+        numbers=("mean", "sd", "coverage", "n_pixels", *OBSERVATION_COLUMNS),
         rows=(
             Check(
                 _NOT_NULL, ("mean",), "{reason}", {}, "no estimate, and no reason was given", decisive=True
@@ -140,7 +146,11 @@ def estimate_suite(season: Season, science: Science) -> Suite:
             _between("coverage", None, 1.0 + ROUNDING, "coverage {coverage:.6g} is above 1"),
             _not_null("n_pixels", "number of pixels is missing"),
             _between("n_pixels", 1, None, "{n_pixels:g} pixels carry the estimate, at least 1 must"),
-            *_enough_observations(rule.min_s2_observations),
+            *(
+                check
+                for check in _enough_observations(rule.min_s2_observations)
+                if not set(check.columns) & set(uncounted)
+            ),
         ),
         whole=(Check(_ROW_COUNT, (), f"there are no estimates of {season}", {"min_value": 1}),),
     )

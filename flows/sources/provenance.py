@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 UNKNOWN_SOURCE = "unknown"
 #: Scenes that nobody sensed.
 SIMULATED = "simulated"
+#: Embeddings that somebody else computed and published.
+GEOTESSERA = "geotessera"
 #: Property of a root catalogue or an item that names the source outright.
 SOURCE_PROPERTY = "underwood:source"
 

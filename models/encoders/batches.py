@@ -70,11 +70,12 @@ def _is_shortage(error: Exception) -> bool:
 
 
 class Crew:
-    """Threads that compute batches, each with a workspace of its own."""
+    """Threads that compute batches, each with a workspace of its own and `cores` to compute on."""
 
-    def __init__(self, size: int, dtype: torch.dtype) -> None:
+    def __init__(self, size: int, cores: int, dtype: torch.dtype) -> None:
         self.size = size
-        self._threads = ThreadPoolExecutor(size)
+        # said in each thread: the matrix library's number of threads is a thread's own
+        self._threads = ThreadPoolExecutor(size, initializer=torch.set_num_threads, initargs=(cores,))
         self._local, self._dtype = threading.local(), dtype
 
     def compute(self, batches: list[Batch]) -> Iterator[int]:
@@ -103,7 +104,7 @@ class Crew:
 def crew_for(device: str, dtype: torch.dtype) -> Iterator[Crew]:
     """Yield as many threads as torch may use on a CPU, each computing alone, or one that feeds a GPU."""
     threads = torch.get_num_threads()
-    crew = Crew(threads if device == "cpu" else 1, dtype)
+    crew = Crew(threads, 1, dtype) if device == "cpu" else Crew(1, threads, dtype)
     torch.set_num_threads(1 if device == "cpu" else threads)
     try:
         yield crew

@@ -16,6 +16,8 @@ from monitoring.errors import CardMismatchError, ModelError
 WEIGHTS = Path(__file__).parents[1] / "weights"
 #: Name of the input layout that holds raw observations of both Sentinels.
 D_PIXELS = "d-pixels"
+#: Stands between the id of a card and the number of dims kept.
+PREFIX_MARK = "-d"
 #: What every network of this room is held to on the shared test vectors.
 NUMERICS = "float32 within 2e-5 of the public implementation; bfloat16 by cosine >= 0.9995 to float32"
 
@@ -106,6 +108,11 @@ class EncoderCard:
             raise ModelError(f"encoder card {self.id}: normalisation: must be stated for {D_PIXELS}")
 
     @property
+    def base_id(self) -> str:
+        """Id of the card whose weights these are: cards of shorter embeddings share them."""
+        return self.id.removesuffix(f"{PREFIX_MARK}{self.dims}")
+
+    @property
     def statistics(self) -> Normalisation:
         """The statistics that standardise d-pixels; ModelError for an encoder of another input."""
         if self.normalisation is None:
@@ -125,11 +132,30 @@ class EncoderCard:
 
 
 def encoder_card(name: str) -> EncoderCard:
-    """Return the packaged card of that id; ModelError names the known ones."""
+    """Return the packaged card of that id, or of its prefix (`tessera-v2-nano-d64`).
+
+    ModelError names the known ones.
+    """
     cards = _packaged()
+    base, _, dims = name.rpartition(PREFIX_MARK)
+    if base in cards and dims.isdigit():
+        return card_with_dims(cards[base], int(dims))
     if name not in cards:
         raise ModelError(f"encoder {name!r} is not known; known are {', '.join(sorted(cards))}")
     return cards[name]
+
+
+def card_with_dims(card: EncoderCard, dims: int | None) -> EncoderCard:
+    """Return the card of an encoder's first `dims` numbers, an encoder of its own (`...-d64`); None = all.
+
+    ModelError where the encoder was not trained to be cut there (Matryoshka, Kusupati et al. 2022).
+    """
+    if dims is None or dims == card.dims:
+        return card
+    if dims not in card.prefixes:
+        known = ", ".join(map(str, (*card.prefixes, card.dims)))
+        raise ModelError(f"encoder {card.id}: {dims} dims, expected one of {known}")
+    return dataclasses.replace(card, id=f"{card.id}{PREFIX_MARK}{dims}", dims=dims, prefixes=())
 
 
 def encoder_cards() -> tuple[EncoderCard, ...]:

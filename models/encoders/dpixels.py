@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -65,6 +66,20 @@ class DPixels:
             self.sar_descending[:, chosen],
             self.sar_descending_doys,
         )
+
+    def forget(self) -> None:
+        """Let the system take back what was read of memory maps; arrays in memory stay as they are."""
+        for array in (self.bands, self.clear, self.sar_ascending, self.sar_descending):
+            _forget(array)
+
+
+def _forget(array: NDArray[np.generic]) -> None:
+    """Drop the pages of the memory map under an array, if there is one."""
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _refuse_shape(name: str, array: NDArray[np.generic], dtype: type, expected: tuple[int, ...]) -> None:

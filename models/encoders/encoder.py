@@ -156,7 +156,9 @@ class Encoder:
 
     def _read(self, pixels: DPixels, rows: slice) -> Chunk:
         part, statistics = pixels.pixels(rows), self.card.statistics
-        return Chunk(rows, optical(part, statistics, self.device), radar(part, statistics, self.device))
+        chunk = Chunk(rows, optical(part, statistics, self.device), radar(part, statistics, self.device))
+        part.forget()
+        return chunk
 
     def _embed(self, chunk: Chunk, crew: Crew, memory: int, tell: Callable[[float], None]) -> Embeddings:
         absent = chunk.absent

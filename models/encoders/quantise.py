@@ -11,6 +11,8 @@ from monitoring.errors import ModelError
 
 #: Largest code.
 MAX_CODE = 127
+#: Vectors quantised together: bounds the intermediates of a million pixels.
+ROWS_AT_A_TIME = 2**16
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ def quantise(values: NDArray[np.float32], rule: str = "v2") -> tuple[NDArray[np.
     kept dims. ModelError for a rule that is not there.
     """
     chosen = _quantisation(rule)
+    codes, scales = np.empty(values.shape, np.int8), np.empty(len(values), np.float32)
+    for start in range(0, len(values), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        codes[rows], scales[rows] = _quantise_rows(values[rows], chosen)
+    return codes, scales
+
+
+def _quantise_rows(
+    values: NDArray[np.float32], chosen: Quantisation
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     finite = np.asarray(np.isfinite(values).all(axis=-1))
     known = np.where(finite[:, None], values, np.float32(0)).astype(np.float32, copy=False)
     scales = np.maximum(np.abs(known).max(axis=-1) / np.float32(MAX_CODE), np.float32(chosen.scale_floor))

@@ -142,7 +142,7 @@ def gather(frames: Frames, group: Group) -> tuple[Tensor, Tensor]:
 
 def optical(pixels: DPixels, statistics: Normalisation, device: str = "cpu") -> Frames:
     """Return the Sentinel-2 frames of N pixels."""
-    frames = np.ascontiguousarray(pixels.bands).view(np.int16)
+    frames = np.array(pixels.bands, order="C").view(np.int16)
     parts = [(len(pixels.doys), statistics.s2_mean, statistics.s2_std)]
     return _frames(frames, True, pixels.doys, parts, np.ascontiguousarray(pixels.clear.T), device)
 
@@ -169,5 +169,5 @@ def _frames(
 ) -> Frames:
     means = torch.cat([torch.tensor(mean).expand(times, -1) for times, mean, _ in parts])
     stds = torch.cat([torch.tensor(std).expand(times, -1) for times, _, std in parts])
-    raw, doys = (torch.from_numpy(x).to(device) for x in (values, np.ascontiguousarray(days)))
+    raw, doys = (torch.from_numpy(x).to(device) for x in (values, np.array(days)))
     return Frames(raw, unsigned, doys, means.to(device), stds.to(device), valid)

@@ -15,6 +15,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: Lets the tests of this folder share one small world of published embeddings.
+sys.path.append(str(Path(__file__).parent))
+
 #: Runs `underwood` with arguments in a folder, as its user would.
 Underwood = Callable[..., "subprocess.CompletedProcess[str]"]
 #: Writes a settings file into a folder and returns its path.

@@ -61,6 +61,6 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_migration_edited_after_it_was_applied_is_refused(tmp_path: Path) -> None:
     edited = replace(SECOND, sql=SECOND.sql + "-- a small improvement\n")
     with connect(tmp_path / "w.duckdb", read_only=False) as connection:
-        migrate(connection, now=NOW)
+        migrate(connection, now=NOW, known=[FIRST, SECOND])
         with pytest.raises(MigrationError, match=f"{SECOND.name}: applied as sha256 {SECOND.sha256[:12]}"):
             migrate(connection, now=NOW, known=[FIRST, edited])

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from models.encoders.card import encoder_cards
 from models.encoders.configs import StudentConfig
 from models.encoders.tessera_v2 import Student
-from models.encoders.transformer import CACHED_SCORES_BYTES, Tokens, attend, day_encoding
+from models.encoders.transformer import CACHED_SCORES_BYTES, Tokens, attend, attend_fused, day_encoding
 
 SETS = ("nano_random_full", "small_random_reduced", "qknorm_random_reduced")
 #: Largest difference the golden vectors' README calls equal in float32.
@@ -107,3 +107,13 @@ def test_embeddings_have_mean_0_and_variance_1_over_their_dims(tiny: Student) ->
     embedding = tiny.fuse(torch.randn(5, 16), torch.randn(5, 16))
     torch.testing.assert_close(embedding.mean(dim=1), torch.zeros(5), atol=1e-5, rtol=0)
     torch.testing.assert_close(embedding.var(dim=1, correction=0), torch.ones(5), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("width", [7, 8, 36])
+def test_a_bias_as_one_more_dimension_is_the_bias(width: int) -> None:
+    q, k, v = torch.randn(3, 5, 2, 9, width).unbind()
+    bias = torch.randint(1, 9, (5, 9)).float().log()[:, None, None]
+    expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, bias)
+    torch.testing.assert_close(attend_fused(q, k, v, bias), expected, atol=1e-5, rtol=1e-5)
+    plain = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    torch.testing.assert_close(attend_fused(q, k, v, None), plain)

@@ -1,0 +1,1 @@
+"""Published embeddings: read at woodland pixels from stores that somebody else computed."""
