@@ -33,13 +33,13 @@ import torch
 
 from models.encoders.card import encoder_card
 from models.encoders.configs import StudentConfig
-from models.encoders.dpixel_files import read_dpixel_directory
-from models.encoders.dpixels import DPixels, clear_counts
 from models.encoders.encoder import PRECISIONS, Encoder, has_bf16, operations
-from models.encoders.networks import build_network
-from models.encoders.packed import Workspace
+from models.encoders.engine.packed import Workspace
+from models.encoders.inputs.dpixel_files import read_dpixel_directory
+from models.encoders.inputs.dpixels import DPixels, clear_counts
+from models.encoders.inputs.sequences import fill_v1_1, fill_v2
+from models.encoders.networks.build import build_network
 from models.encoders.quantise import quantise
-from models.encoders.sequences import fill_v1_1, fill_v2
 from monitoring.scenes import Sensor
 
 #: name -> (card, pixels along a side of the tile when none is given).

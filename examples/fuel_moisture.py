@@ -49,10 +49,10 @@ from threadpoolctl import threadpool_limits
 from flows.progress import advance, counting, progress_bars
 from flows.tables import Format, show
 from models.encoders.card import encoder_card
-from models.encoders.checkpoint import load_weights
 from models.encoders.embeddings import Embeddings
-from models.encoders.presto import Presto, embed_presto
-from models.encoders.presto_series import PrestoSeries, columns, normalise
+from models.encoders.inputs.presto_series import PrestoSeries, columns, normalise
+from models.encoders.networks.presto import Presto, embed_presto
+from models.encoders.weights.checkpoint import load_weights
 from models.heads.head import fit_head
 from models.heads.metrics import score
 from monitoring.errors import SourceError, UnderwoodError

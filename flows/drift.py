@@ -29,8 +29,8 @@ from flows.panels import (
 )
 from flows.progress import advance
 from flows.workspace import Workspace
-from models.encoders.dpixels import DPixels, clear_counts, dpixels_from_series
 from models.encoders.embeddings import Embeddings
+from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series
 from models.encoders.panel import (
     Environment,
     Panel,

@@ -14,18 +14,18 @@ from flows.files import whole_file
 from flows.parts import embed_in_parts
 from flows.seats import choose_device
 from models.encoders.card import D_PIXELS, EncoderCard, card_with_dims, encoder_card
-from models.encoders.checkpoint import load_weights
-from models.encoders.dpixel_files import read_dpixel_directory
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings, Progress
 from models.encoders.encoder import load_encoder
-from models.encoders.galileo import Galileo, embed_galileo
-from models.encoders.galileo_series import GalileoSeries
-from models.encoders.networks import build_network
-from models.encoders.point_series import read_point_series
-from models.encoders.presto import Presto, embed_presto
-from models.encoders.presto_series import PrestoSeries
+from models.encoders.inputs.dpixel_files import read_dpixel_directory
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.inputs.galileo_series import GalileoSeries
+from models.encoders.inputs.point_series import read_point_series
+from models.encoders.inputs.presto_series import PrestoSeries
+from models.encoders.networks.build import build_network
+from models.encoders.networks.galileo import Galileo, embed_galileo
+from models.encoders.networks.presto import Presto, embed_presto
 from models.encoders.quantise import quantise
+from models.encoders.weights.checkpoint import load_weights
 from monitoring.errors import SettingsError
 
 #: Forms in which embeddings are written: every one of use, or one alone.

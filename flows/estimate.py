@@ -17,8 +17,8 @@ from flows.parts import embed_in_parts
 from flows.progress import counting
 from flows.published import read_kept
 from flows.workspace import Workspace
-from models.encoders.dpixels import DPixels, clear_counts, dpixels_from_series
 from models.encoders.embeddings import Embeddings
+from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series
 from monitoring.errors import CardMismatchError
 from monitoring.estimates import aggregate
 from monitoring.grid import Block

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from flows.files import write_whole
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings, Progress
 from models.encoders.encoder import Encoder
+from models.encoders.inputs.dpixels import DPixels
 
 #: What reading a part that is cut short, or is something else, raises.
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)

@@ -19,7 +19,7 @@ from flows.published import list_published, read_kept
 from flows.sources.provenance import SIMULATED
 from flows.sources.samples import read_samples
 from flows.workspace import Workspace
-from models.encoders.dpixels import DPixels
+from models.encoders.inputs.dpixels import DPixels
 from models.heads.head import Head, fit_head, save_head
 from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
 from monitoring.errors import SampleError

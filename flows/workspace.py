@@ -118,7 +118,7 @@ class Workspace:
     def encoders(self) -> tuple[Encoder, ...]:
         """The frozen encoder on each device in use."""
         from models.encoders.encoder import load_encoder
-        from models.encoders.shelf import find_weights
+        from models.encoders.weights.shelf import find_weights
 
         card, settings = self.encoder_card, self.settings
         weights = settings.encoder_weights or find_weights(card, settings.home)

@@ -95,6 +95,6 @@ def embed(
 def pulled_weights(session: Session, encoder: str) -> Path | None:
     """Return the pulled weights of an encoder, if there are any."""
     from models.encoders.card import encoder_card
-    from models.encoders.shelf import find_weights
+    from models.encoders.weights.shelf import find_weights
 
     return find_weights(encoder_card(encoder), service_home(session.config))

@@ -50,14 +50,14 @@ def list_models(context: typer.Context, shelf: ShelfOption = None, form: FormatO
 
 def shelf_of(context: typer.Context, chosen: Path | None) -> Path:
     """Return the folder of pulled weights: the chosen one, else that of the service or of the user."""
-    from models.encoders.shelf import SHELF
+    from models.encoders.weights.shelf import SHELF
 
     return chosen or service_home(session_of(context).config) / SHELF
 
 
 def row_of(card: EncoderCard, shelf: Path) -> Row:
     """Return what is good to know of an encoder at a glance."""
-    from models.encoders.shelf import find_on_shelf
+    from models.encoders.weights.shelf import find_on_shelf
 
     path = find_on_shelf(card, shelf)
     return {
@@ -136,7 +136,7 @@ def pull(
 ) -> None:
     """Bring an encoder's weights here: checked against the card, continued where an earlier pull stopped."""
     from models.encoders.card import encoder_card
-    from models.encoders.shelf import shelved
+    from models.encoders.weights.shelf import shelved
 
     card, shelf = encoder_card(encoder), shelf_of(context, to)
     if not force and is_here(card, shelf):
@@ -149,7 +149,7 @@ def pull(
 
 def is_here(card: EncoderCard, shelf: Path) -> bool:
     """Return whether there is nothing to pull; WeightsError when something else is in the place."""
-    from models.encoders.shelf import is_shelved, shelved
+    from models.encoders.weights.shelf import is_shelved, shelved
 
     shelved(card, shelf)  # refuses a card without weights, which no force would help
     try:
@@ -160,8 +160,8 @@ def is_here(card: EncoderCard, shelf: Path) -> bool:
 
 def bring(card: EncoderCard, source: Path | None, shelf: Path, progress: Callable[[int, int], None]) -> Path:
     """Put a card's weights on the shelf: from a file, or from their repository."""
-    from models.encoders import hub
-    from models.encoders.shelf import copy_in
+    from models.encoders.weights import hub
+    from models.encoders.weights.shelf import copy_in
 
     if source is not None:
         return copy_in(card, source, shelf, progress)
@@ -199,14 +199,14 @@ def verify(
 
 def present(cards: Sequence[EncoderCard], shelf: Path) -> list[EncoderCard]:
     """Return the cards whose weights are here."""
-    from models.encoders.shelf import find_on_shelf
+    from models.encoders.weights.shelf import find_on_shelf
 
     return [card for card in cards if find_on_shelf(card, shelf)]
 
 
 def verified(cards: Sequence[EncoderCard], shelf: Path) -> Iterator[Row]:
     """Yield for each card what became of hashing and loading its weights."""
-    from models.encoders.shelf import find_on_shelf
+    from models.encoders.weights.shelf import find_on_shelf
 
     for card in cards:
         path = find_on_shelf(card, shelf)
@@ -221,8 +221,8 @@ def verified(cards: Sequence[EncoderCard], shelf: Path) -> Iterator[Row]:
 
 def loaded_parameters(card: EncoderCard, path: Path | None) -> int:
     """Return how many parameters a card's network has, once they are read from its weights."""
-    from models.encoders.checkpoint import load_weights
-    from models.encoders.networks import build_network
+    from models.encoders.networks.build import build_network
+    from models.encoders.weights.checkpoint import load_weights
 
     network = load_weights(build_network(card), card, path)
     return sum(parameter.numel() for parameter in network.parameters())

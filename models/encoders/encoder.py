@@ -19,15 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.encoders.agreement import refuse_disagreement
-from models.encoders.backbones import PixelNetwork, Pooling, least_pixels, pooling_of
-from models.encoders.batches import Batch, Crew, crew_for
 from models.encoders.card import D_PIXELS, EncoderCard
-from models.encoders.checkpoint import load_weights
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings, Progress, Reason
-from models.encoders.networks import build_network
-from models.encoders.packed import MIN_ROWS
-from models.encoders.sequences import (
+from models.encoders.engine.backbones import PixelNetwork, Pooling, least_pixels, pooling_of
+from models.encoders.engine.batches import Batch, Crew, crew_for
+from models.encoders.engine.packed import MIN_ROWS
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.inputs.sequences import (
     Frames,
     Group,
     fill_v1_1,
@@ -37,8 +35,10 @@ from models.encoders.sequences import (
     optical,
     radar,
 )
-from models.encoders.tessera_v1 import TesseraV1
-from models.encoders.tessera_v2 import Student
+from models.encoders.networks.build import build_network
+from models.encoders.networks.tessera_v1 import TesseraV1
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.weights.checkpoint import load_weights
 from monitoring.errors import ModelError
 
 #: Number formats an encoder may compute in.
@@ -47,7 +47,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CPU_MEMORY_BYTES = 512 * 2**20
 GPU_MEMORY_BYTES = 16 * 2**30
 #: Intermediates of one batch on a CPU, bytes: about what a core has of the caches.
-CPU_BATCH_BYTES = 8 * 2**20
+CPU_BATCH_BYTES = 12 * 2**20
 #: Tokens of a batch below which packing the weights costs more than the product.
 LEAST_TOKENS = 1024
 #: Pixels of a batch below which a recurrent pooling is slow: its products have one row a pixel.

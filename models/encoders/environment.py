@@ -51,5 +51,5 @@ def _cpu_name() -> str:
 @cache
 def _source_digest() -> str:
     """Return eight hex digits that name the source of the encoders as it stands."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:8]

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoders.agreement import LEAST_CODES, LEAST_COSINE, agreement
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings
+from models.encoders.inputs.dpixels import DPixels
 from monitoring.errors import DriftError, ModelError, PanelError
 from monitoring.scenes import Sensor
 

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from models.cards import card_text
 from models.encoders.card import D_PIXELS, NUMERICS, EncoderCard, Normalisation, TrainingRecord
 from models.encoders.configs import StudentConfig
-from models.encoders.dpixels import DPixels, radar_observed
-from models.encoders.tessera_v2 import Student
+from models.encoders.inputs.dpixels import DPixels, radar_observed
+from models.encoders.networks.tessera_v2 import Student
 from models.pretraining.barlow import barlow_twins_loss, effective_rank, mean_cosine, projector
 from models.pretraining.loss_curve import loss_curve_svg
 from models.pretraining.views import PixelYears, gather, training_statistics

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.encoders.card import Normalisation
-from models.encoders.dpixels import DPixels, radar_observed
-from models.encoders.selection import select
-from models.encoders.sequences import Frames, Group, fill_v2, optical, radar
-from models.encoders.sequences import gather as standardise
-from models.encoders.transformer import Tokens
+from models.encoders.inputs.dpixels import DPixels, radar_observed
+from models.encoders.inputs.selection import select
+from models.encoders.inputs.sequences import Frames, Group, fill_v2, optical, radar
+from models.encoders.inputs.sequences import gather as standardise
+from models.encoders.networks.transformer import Tokens
 
 #: Decimals kept of normalisation statistics, so that the card states exactly what was used.
 STATISTIC_DECIMALS = 4

@@ -11,8 +11,8 @@ import pytest
 
 from flows.embedding import Request, embed_file
 from models.encoders.card import card_with_dims, encoder_card
-from models.encoders.dpixel_files import read_dpixel_directory
 from models.encoders.encoder import load_encoder
+from models.encoders.inputs.dpixel_files import read_dpixel_directory
 from monitoring.errors import ModelError, SettingsError
 
 

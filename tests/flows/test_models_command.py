@@ -28,8 +28,8 @@ from models.cards import card_text
 from models.encoders import card as cards
 from models.encoders.card import EncoderCard, encoder_card, encoder_cards
 from models.encoders.configs import StudentConfig
-from models.encoders.shelf import shelved
-from models.encoders.tessera_v2 import Student
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.weights.shelf import shelved
 from monitoring.errors import ModelError, SettingsError, WeightsError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import pytest
 from flows.parts import embed_in_parts, kept_parts
 from models.encoders import encoder as engine
 from models.encoders.card import encoder_card
-from models.encoders.dpixels import DPixels
 from models.encoders.encoder import Encoder, load_encoder
+from models.encoders.inputs.dpixels import DPixels
 
 KEY = "what the embeddings depend on"
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.encoders.card import EncoderCard, encoder_card
-from models.encoders.checkpoint import load_weights
 from models.encoders.configs import StudentConfig
-from models.encoders.pins import MOST_BYTES
-from models.encoders.tessera_v2 import Student
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.weights.checkpoint import load_weights
+from models.encoders.weights.pins import MOST_BYTES
 from monitoring.errors import WeightsError
 
 CONFIG = StudentConfig(latent_dim=4, num_layers=1, nhead=2, dim_feedforward=8)

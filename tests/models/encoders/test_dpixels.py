@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.encoders.dpixels import DPixels, clear_counts, dpixels_from_series, radar_scale
+from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series, radar_scale
 from monitoring.errors import ModelError
 from monitoring.scenes import Sensor
 from monitoring.series import PixelSeries, SensorSeries

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.encoders.dpixel_files import read_dpixel_directory
+from models.encoders.inputs.dpixel_files import read_dpixel_directory
 from monitoring.errors import ModelError
 
 

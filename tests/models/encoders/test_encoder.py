@@ -11,18 +11,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoders import batches, encoder
+from models.encoders import encoder
 from models.encoders.agreement import agreement
-from models.encoders.batches import halved_when_short
 from models.encoders.card import EncoderCard, encoder_card
 from models.encoders.configs import StudentConfig, TesseraV1Config
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings, Reason
 from models.encoders.encoder import Encoder, has_bf16, load_encoder, refuse_precision
-from models.encoders.sequences import Fill, Group, fill_v1_1, fill_v2, groups_by_count
-from models.encoders.tessera_v1 import TesseraV1
-from models.encoders.tessera_v2 import Student
-from models.encoders.transformer import Tokens
+from models.encoders.engine import batches
+from models.encoders.engine.batches import halved_when_short
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.inputs.sequences import Fill, Group, fill_v1_1, fill_v2, groups_by_count
+from models.encoders.networks.tessera_v1 import TesseraV1
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.networks.transformer import Tokens
 from monitoring.errors import ModelError
 
 #: Small networks of every architecture: the arithmetic is that of the large ones.

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.encoders.card import encoder_card
-from models.encoders.checkpoint import load_weights
 from models.encoders.configs import GalileoConfig
 from models.encoders.embeddings import Reason
-from models.encoders.galileo import (
+from models.encoders.inputs.galileo_series import STATISTICS, GalileoSeries, Part, normalise, visible_tokens
+from models.encoders.networks.galileo import (
     Galileo,
     batch_of,
     embed_galileo,
@@ -24,7 +24,7 @@ from models.encoders.galileo import (
     kernel_resize,
     place_encoding,
 )
-from models.encoders.galileo_series import STATISTICS, GalileoSeries, Part, normalise, visible_tokens
+from models.encoders.weights.checkpoint import load_weights
 from monitoring.errors import ModelError
 
 CASES = (

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from models.cards import card_text
 from models.encoders.card import EncoderCard, card_with_dims, encoder_card
-from models.encoders.hub import pull
-from models.encoders.pins import MOST_BYTES
-from models.encoders.shelf import copy_in, find_weights, is_shelved, shelved
+from models.encoders.weights.hub import pull
+from models.encoders.weights.pins import MOST_BYTES
+from models.encoders.weights.shelf import copy_in, find_weights, is_shelved, shelved
 from monitoring.errors import UnreachableError, WeightsError
 
 CONTENT = random.Random(0).randbytes(300_000)
@@ -128,7 +128,7 @@ from pathlib import Path
 from huggingface_hub import constants
 from models.cards import read_card
 from models.encoders.card import EncoderCard
-from models.encoders.hub import pull
+from models.encoders.weights.hub import pull
 constants.DOWNLOAD_CHUNK_SIZE = int(sys.argv[4])
 pull(read_card(EncoderCard, Path(sys.argv[1])), Path(sys.argv[2]), endpoint=sys.argv[3])
 """

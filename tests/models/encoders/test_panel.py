@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Embeddings
+from models.encoders.inputs.dpixels import DPixels
 from models.encoders.panel import (
     AWKWARD_PIXELS,
     MAX_DIFFERENCE,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.encoders.dpixels import DPixels
-from models.encoders.galileo_series import GalileoSeries
-from models.encoders.point_series import read_point_series
-from models.encoders.presto_series import NO_LAND_COVER, PrestoSeries, normalise
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.inputs.galileo_series import GalileoSeries
+from models.encoders.inputs.point_series import read_point_series
+from models.encoders.inputs.presto_series import NO_LAND_COVER, PrestoSeries, normalise
 from monitoring.errors import ModelError
 
 PRESTO = {"x": np.full((2, 3, 17), 0.25, np.float32), "month": np.array([4, 11]), "latlon": np.zeros((2, 2))}

@@ -13,11 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.encoders.card import encoder_card
-from models.encoders.checkpoint import load_weights
 from models.encoders.configs import PrestoConfig
 from models.encoders.embeddings import Reason
-from models.encoders.presto import Presto, batch_of, embed_presto
-from models.encoders.presto_series import (
+from models.encoders.inputs.presto_series import (
     CHANNELS,
     GROUPS,
     NO_LAND_COVER,
@@ -27,6 +25,8 @@ from models.encoders.presto_series import (
     observed,
     visible_tokens,
 )
+from models.encoders.networks.presto import Presto, batch_of, embed_presto
+from models.encoders.weights.checkpoint import load_weights
 from monitoring.errors import ModelError, WeightsError
 
 CASES = (

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.encoders.selection import (
+from models.encoders.inputs.selection import (
     DRAWN,
     NO_STEP,
     Selection,

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from models.encoders import sequences
 from models.encoders.card import EncoderCard, encoder_card
 from models.encoders.configs import TesseraV1Config
-from models.encoders.dpixels import DPixels, radar_observed
 from models.encoders.embeddings import Reason
 from models.encoders.encoder import Encoder
+from models.encoders.inputs import sequences
+from models.encoders.inputs.dpixels import DPixels, radar_observed
+from models.encoders.inputs.selection import NO_STEP, Selection, bin_size, reference_draws, select_in_order
+from models.encoders.networks.tessera_v1 import ResetFirstGru, TesseraV1, TorchGru
+from models.encoders.networks.transformer import Tokens
 from models.encoders.quantise import quantise
-from models.encoders.selection import NO_STEP, Selection, bin_size, reference_draws, select_in_order
-from models.encoders.tessera_v1 import ResetFirstGru, TesseraV1, TorchGru
-from models.encoders.transformer import Tokens
 from monitoring.errors import CardMismatchError, ModelError
 
 #: Largest difference and smallest cosine the golden vectors' README calls equal in float32.

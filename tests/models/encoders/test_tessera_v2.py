@@ -12,8 +12,14 @@ from safetensors.torch import load_file
 
 from models.encoders.card import encoder_cards
 from models.encoders.configs import StudentConfig
-from models.encoders.tessera_v2 import Student
-from models.encoders.transformer import CACHED_SCORES_BYTES, Tokens, attend, attend_fused, day_encoding
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.networks.transformer import (
+    CACHED_SCORES_BYTES,
+    Tokens,
+    attend,
+    attend_fused,
+    day_encoding,
+)
 
 SETS = ("nano_random_full", "small_random_reduced", "qknorm_random_reduced")
 #: Largest difference the golden vectors' README calls equal in float32.

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 
 from models.encoders.card import encoder_card
 from models.encoders.configs import StudentConfig
-from models.encoders.dpixels import DPixels
 from models.encoders.embeddings import Reason
 from models.encoders.encoder import Encoder
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.networks.tessera_v2 import Student
 from models.encoders.quantise import quantise
-from models.encoders.tessera_v2 import Student
 
 SETS = ("nano_random_full", "small_random_reduced", "qknorm_random_reduced")
 GATE = 2e-5

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from models.encoders.card import encoder_card
-from models.encoders.dpixels import clear_counts, dpixels_from_series
 from models.encoders.encoder import Embeddings, Encoder
+from models.encoders.inputs.dpixels import clear_counts, dpixels_from_series
+from models.encoders.networks.tessera_v2 import Student
 from models.encoders.quantise import quantise
-from models.encoders.tessera_v2 import Student
 from monitoring.scenes import S2_BANDS, Sensor
 from monitoring.series import PixelSeries, SensorSeries
 

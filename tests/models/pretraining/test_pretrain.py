@@ -12,8 +12,8 @@ import torch
 from models.cards import read_card
 from models.encoders.card import EncoderCard, encoder_card
 from models.encoders.configs import StudentConfig
-from models.encoders.dpixels import DPixels
 from models.encoders.encoder import load_encoder
+from models.encoders.inputs.dpixels import DPixels
 from models.pretraining.barlow import barlow_twins_loss, effective_rank, mean_cosine
 from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
 from models.pretraining.views import gather, training_statistics

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from models.encoders.card import EncoderCard
-from models.encoders.pins import Progress, file_name, ignore_progress, most_bytes, refuse_unpinned
-from models.encoders.shelf import Draft, drafting, settle
+from models.encoders.weights.pins import Progress, file_name, ignore_progress, most_bytes, refuse_unpinned
+from models.encoders.weights.shelf import Draft, drafting, settle
 from monitoring.errors import UnreachableError, WeightsError
 
 #: What names a repository on Hugging Face; anything with more slashes is somewhere else.

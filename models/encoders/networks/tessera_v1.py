@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from models.encoders.configs import MLP, RESET_FIRST, TesseraV1Config
-from models.encoders.transformer import BandEmbedding, LayerStack, Tokens, day_encoding
+from models.encoders.networks.transformer import BandEmbedding, LayerStack, Tokens, day_encoding
 
 
 def at_steps(x: Tensor, order: Tensor | None) -> Tensor:

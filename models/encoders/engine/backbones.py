@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.encoders import tessera_v1, tessera_v2
-from models.encoders.packed import (
+from models.encoders.engine.packed import (
     MIN_ROWS,
     PackedPool,
     PackedTransformer,
@@ -18,11 +17,12 @@ from models.encoders.packed import (
     pack_pool,
     pack_transformer,
 )
-from models.encoders.packed_gru import PackedGruPool, pack_gru_pool
-from models.encoders.sequences import Fill
-from models.encoders.tessera_v1 import ResetFirstGru, TesseraV1
-from models.encoders.tessera_v2 import Student
-from models.encoders.transformer import LayerStack, Tokens
+from models.encoders.engine.packed_gru import PackedGruPool, pack_gru_pool
+from models.encoders.inputs.sequences import Fill
+from models.encoders.networks import tessera_v1, tessera_v2
+from models.encoders.networks.tessera_v1 import ResetFirstGru, TesseraV1
+from models.encoders.networks.tessera_v2 import Student
+from models.encoders.networks.transformer import LayerStack, Tokens
 
 #: A network that turns the observations of both Sentinels into an embedding.
 PixelNetwork = Student | TesseraV1

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.encoders.backbones import Pooling
-from models.encoders.packed import Workspace
-from models.encoders.sequences import Frames, Group, gather
+from models.encoders.engine.backbones import Pooling
+from models.encoders.engine.packed import Workspace
+from models.encoders.inputs.sequences import Frames, Group, gather
 from monitoring.errors import ModelError
 
 

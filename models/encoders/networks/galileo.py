@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from models.encoders.configs import GalileoConfig
 from models.encoders.embeddings import Embeddings, Progress
-from models.encoders.galileo_series import (
+from models.encoders.inputs.galileo_series import (
     BASE_RESOLUTION_M,
     MONTHS,
     PARTS,
@@ -40,7 +40,7 @@ from models.encoders.galileo_series import (
     observed_patches,
     visible_tokens,
 )
-from models.encoders.visible_tokens import (
+from models.encoders.networks.visible_tokens import (
     BATCH_SIZE,
     Block,
     attend,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.encoders.packed import MIN_ROWS, Affine, Workspace, pack
-from models.encoders.tessera_v1 import OrderedPool, ResetFirstGru
+from models.encoders.engine.packed import MIN_ROWS, Affine, Workspace, pack
+from models.encoders.networks.tessera_v1 import OrderedPool, ResetFirstGru
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoders.refusals import refuse_beyond, refuse_shape, refuse_unfit
+from models.encoders.inputs.refusals import refuse_beyond, refuse_shape, refuse_unfit
 from monitoring.errors import ModelError
 
 #: Channels of each group, part by part, in order; Dynamic World has 9 classes, WorldCereal 5 crops.

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.encoders.card import Normalisation
-from models.encoders.dpixels import DPixels, radar_observed
-from models.encoders.selection import BIN_STEP, draw, ordered_pattern, pad_pattern, pixel_keys
+from models.encoders.inputs.dpixels import DPixels, radar_observed
+from models.encoders.inputs.selection import BIN_STEP, draw, ordered_pattern, pad_pattern, pixel_keys
 
 #: Added to every standard deviation before dividing (TESSERA).
 STD_FLOOR = 1e-9

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.encoders.configs import StudentConfig
-from models.encoders.transformer import (
+from models.encoders.networks.transformer import (
     BandEmbedding,
     FeedForwardLayer,
     LayerStack,

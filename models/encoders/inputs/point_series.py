@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoders.card import D_PIXELS
-from models.encoders.dpixels import DPixels
-from models.encoders.galileo_series import BASE_RESOLUTION_M, GalileoSeries, Part
-from models.encoders.presto_series import NO_LAND_COVER, PrestoSeries, normalise
+from models.encoders.inputs.dpixels import DPixels
+from models.encoders.inputs.galileo_series import BASE_RESOLUTION_M, GalileoSeries, Part
+from models.encoders.inputs.presto_series import NO_LAND_COVER, PrestoSeries, normalise
 from monitoring.errors import ModelError
 
 #: Names of Galileo's four parts in its published arrays, values with _x and masks with _m, and their axes.

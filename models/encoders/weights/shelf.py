@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.encoders.card import WEIGHTS, EncoderCard
-from models.encoders.pins import (
+from models.encoders.weights.pins import (
     Progress,
     file_name,
     hash_of,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from models.encoders.configs import PrestoConfig
 from models.encoders.embeddings import Embeddings, Progress
-from models.encoders.presto_series import (
+from models.encoders.inputs.presto_series import (
     GROUPS,
     MONTHS,
     NO_LAND_COVER,
@@ -31,7 +31,7 @@ from models.encoders.presto_series import (
     steps,
     visible_tokens,
 )
-from models.encoders.visible_tokens import (
+from models.encoders.networks.visible_tokens import (
     BATCH_SIZE,
     Block,
     attend,

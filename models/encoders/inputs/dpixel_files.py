@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoders.dpixels import LAST_DAY, DPixels
+from models.encoders.inputs.dpixels import LAST_DAY, DPixels
 from monitoring.errors import ModelError
 
 

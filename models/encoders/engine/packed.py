@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.encoders.transformer import BandEmbedding, Layer, LayerStack
+from models.encoders.networks.transformer import BandEmbedding, Layer, LayerStack
 
 #: Fewest rows of a matrix product whose rows do not depend on their number; fewer take other kernels.
 MIN_ROWS = 8

@@ -16,19 +16,19 @@ def build_network(card: EncoderCard) -> nn.Module:
     """
     config = card.config
     if isinstance(config, StudentConfig):
-        from models.encoders.tessera_v2 import Student
+        from models.encoders.networks.tessera_v2 import Student
 
         return Student(config)
     if isinstance(config, TesseraV1Config):
-        from models.encoders.tessera_v1 import TesseraV1
+        from models.encoders.networks.tessera_v1 import TesseraV1
 
         return TesseraV1(config)
     if isinstance(config, PrestoConfig):
-        from models.encoders.presto import Presto
+        from models.encoders.networks.presto import Presto
 
         return Presto(config)
     if isinstance(config, GalileoConfig):
-        from models.encoders.galileo import Galileo
+        from models.encoders.networks.galileo import Galileo
 
         return Galileo(config)
     raise ModelError(f"encoder {card.id}: published embeddings, not a network that could be run")

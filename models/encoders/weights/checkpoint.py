@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from models.encoders.card import EncoderCard
 from models.encoders.configs import EncoderConfig
-from models.encoders.pins import read_pinned
-from models.encoders.shelf import packaged
+from models.encoders.weights.pins import read_pinned
+from models.encoders.weights.shelf import packaged
 from monitoring.errors import WeightsError
 
 #: Prefix that torch.compile leaves on parameter names.

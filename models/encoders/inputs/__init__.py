@@ -1,0 +1,1 @@
+"""Inputs: what each encoder is told about a pixel, checked, selected and standardised."""

@@ -1,0 +1,1 @@
+"""Weights: brought here, compared with what a card pins, read without unpickling."""
