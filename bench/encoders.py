@@ -44,7 +44,7 @@ from monitoring.scenes import Sensor
 
 #: name -> (card, pixels along a side of the tile when none is given).
 MODELS = {
-    "v2-nano": ("tessera-v2-nano", 32),
+    "v2-nano": ("tessera-v2-nano", 64),
     "v2-small": ("tessera-v2-small", 32),
     "v2-medium": ("tessera-v2-medium", 16),
     "v2-large": ("tessera-v2-large", 16),
@@ -171,6 +171,8 @@ def forward_rate(encoder: Encoder, arguments: argparse.Namespace) -> float:
         while time.perf_counter() < stop:
             pooled = [run(*ready, work) for run, ready in zip(encoder._poolings, made, strict=True)]
             encoder.network.fuse(*pooled)
+            if arguments.device != "cpu":
+                torch.cuda.synchronize()
             done += batch
         return done
 

@@ -10,11 +10,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flows.seats import choose_device
+from flows.sources.offsets import CORRECTED, LAST_DAY_UNTOUCHED
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
 
 #: Free disk below which a season may not fit, bytes.
 MIN_FREE_BYTES = 2 * 2**30
+#: How the card of an encoder that was trained with the published offset rule begins to state it.
+TRAINED_AS_PUBLISHED = "trained on Planetary Computer files: "
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def _looks() -> Iterator[tuple[str, Callable[[Workspace], str]]]:
     yield "device", _device
     yield "woodlands", _woodlands
     yield "catalogue", _catalogue
+    yield "offset rule", _offset_rule
     yield "encoder", _encoder
     yield "panels", _panels
     yield "head", lambda workspace: f"{workspace.head.card.id}"
@@ -103,6 +107,21 @@ def _catalogue(workspace: Workspace) -> str:
 
     with open_published(workspace.settings.catalogue, workspace.encoder_card) as source:
         return f"published embeddings: {source.publication}"
+
+
+def _offset_rule(workspace: Workspace) -> str:
+    """Return the rule in use, with a warning where the encoder was trained with the other one."""
+    if workspace.reads_published:
+        return "none: no scene is read"
+    rule, card = workspace.settings.offset_rule, workspace.encoder_card
+    if (rule != CORRECTED) == card.offset_rule.startswith(TRAINED_AS_PUBLISHED):
+        return rule
+    if rule != CORRECTED:
+        return f"{rule}; warning: encoder {card.id} does not state that rule, but: {card.offset_rule}"
+    return (
+        f"{rule}; warning: encoder {card.id} was trained with the other rule (as-published), which differs in "
+        f"dark pixels of scenes after {LAST_DAY_UNTOUCHED}: digital numbers below 1000 were left as they were"
+    )
 
 
 def _encoder(workspace: Workspace) -> str:

@@ -1,4 +1,4 @@
-"""Drift: before a season is embedded, the encoder must still say what it said of frozen inputs."""
+"""Drift: before anything is embedded, the encoder must still say what it said of frozen inputs."""
 
 from __future__ import annotations
 
@@ -56,10 +56,24 @@ def refuse_drift(workspace: Workspace, receipts: Sequence[IngestReceipt], now: d
         return 0
     due = [receipt for receipt in receipts if not staged_block_path(workspace, receipt).exists()]
     paths = witnesses(workspace, [receipt.block_id for receipt in due]) if due else ()
+    _refuse_drifted(workspace, paths, now, "the season stops")
+    return len(paths)
+
+
+def refuse_drifted_training(workspace: Workspace, now: datetime | None = None) -> int:
+    """Compare every panel of the encoder in use before a head is fitted; return how many.
+
+    DriftError for any drift: a head fitted to a drifted encoder would carry the drift into every estimate.
+    """
+    paths = panel_paths(panel_folder(workspace)) if has_panels(workspace) else ()
+    _refuse_drifted(workspace, paths, now, "no head is fitted")
+    return len(paths)
+
+
+def _refuse_drifted(workspace: Workspace, paths: Sequence[Path], now: datetime | None, ends: str) -> None:
     drifted = [each for each in compare_panels(workspace, paths, now) if not each[1].agrees]
     if drifted:
-        raise DriftError(f"{refusal(*drifted[0], n_others=len(drifted) - 1)}; the season stops")
-    return len(paths)
+        raise DriftError(f"{refusal(*drifted[0], n_others=len(drifted) - 1)}; {ends}")
 
 
 def witnesses(workspace: Workspace, block_ids: Iterable[str]) -> tuple[Path, ...]:

@@ -99,6 +99,10 @@ def arrays_of(
 
 def _embed(request: Request, card: EncoderCard, progress: Progress) -> tuple[Embeddings, tuple[int, ...]]:
     """Return embeddings and the shape of their leading axes."""
+    if not card.file:
+        raise SettingsError(
+            f"--encoder {card.id}: its embeddings are published; there is nothing to embed with"
+        )
     if card.input != D_PIXELS:
         return _embed_samples(request, card, progress)
     device = choose_device(request.device)

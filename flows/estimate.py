@@ -16,6 +16,8 @@ from flows.listing import Listing, read_listing
 from flows.parts import embed_in_parts
 from flows.progress import counting
 from flows.published import read_kept
+from flows.settings import Settings
+from flows.sources.offsets import CORRECTED
 from flows.workspace import Workspace
 from models.encoders.embeddings import Embeddings
 from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series
@@ -43,16 +45,17 @@ class EstimateReceipt:
     n_woodlands: int
 
 
-def inputs_hash(block: Block, listing: Listing, precision: str) -> str:
+def inputs_hash(block: Block, listing: Listing, settings: Settings) -> str:
     """Return twelve hex digits naming what an estimate is made from: the cells, their shares, the scenes.
 
     Published embeddings are named by where they were read and by every byte read. Another number format
-    than fp32 makes other estimates.
+    than fp32 makes other estimates, and so does another offset rule than the corrected one.
     """
     digest = hashlib.sha256(block.pixels.digest.encode())
     digest.update(json.dumps([block.woodland_ids, listing.scene_ids]).encode())
     digest.update(listing.published.encode())
-    digest.update(b"" if precision == "fp32" else precision.encode())
+    digest.update(b"" if settings.precision == "fp32" else settings.precision.encode())
+    digest.update(b"" if settings.offset_rule == CORRECTED else settings.offset_rule.encode())
     digest.update(block.coverage.data.astype("<f8").tobytes())
     digest.update(block.coverage.indices.astype("<i4").tobytes())
     return digest.hexdigest()[:12]
@@ -69,14 +72,14 @@ def staged_path(workspace: Workspace, block: Block, season: Season, inputs: str)
 def staged_block_path(workspace: Workspace, receipt: IngestReceipt) -> Path:
     """Return where the estimates of an ingested block-season are, or will be, staged."""
     block = workspace.blocks[receipt.block_id]
-    inputs = inputs_hash(block, read_listing(Path(receipt.listing)), workspace.settings.precision)
+    inputs = inputs_hash(block, read_listing(Path(receipt.listing)), workspace.settings)
     return staged_path(workspace, block, Season.parse(receipt.season), inputs)
 
 
 def estimate_block(workspace: Workspace, block: Block, season: Season, listing_uri: str) -> EstimateReceipt:
     """Stage the estimates of a block-season; nothing is computed when they are staged already."""
     listing = read_listing(Path(listing_uri))
-    inputs = inputs_hash(block, listing, workspace.settings.precision)
+    inputs = inputs_hash(block, listing, workspace.settings)
     path = staged_path(workspace, block, season, inputs)
     if not path.exists():
         write_estimates(path, estimate_rows(workspace, block, season, listing, inputs))

@@ -24,6 +24,8 @@ from warehouse.cube import Cube, Observation, open_cube
 
 #: Scenes held in memory before they are committed to the cube.
 SCENES_PER_COMMIT = 32
+#: Fields of a scene that its quality gate does not ask about.
+_NOT_JUDGED = ("bbox", "hrefs", "offset_rule", "offset_from_dn")
 #: Scenes of one block read at once; decoding releases the interpreter lock.
 READERS_PER_BLOCK = 2
 
@@ -127,7 +129,7 @@ def checks_of(verdict: Verdict) -> tuple[Check, ...]:
 
 
 def _frame(scenes: Sequence[Scene]) -> pd.DataFrame:
-    columns = [field.name for field in fields(Scene) if field.name not in ("bbox", "hrefs", "offset_rule")]
+    columns = [field.name for field in fields(Scene) if field.name not in _NOT_JUDGED]
     rows = [[getattr(scene, column) for column in columns] for scene in scenes]
     return pd.DataFrame(rows, columns=columns).astype({"sensor": "str"})
 

@@ -10,6 +10,8 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from flows.sources.offsets import AS_PUBLISHED, CORRECTED, OffsetRule
+from flows.sources.provenance import GEOTESSERA
 from monitoring.errors import SettingsError
 
 #: The settings file looked for where none is named.
@@ -47,6 +49,12 @@ class Settings(BaseSettings):
     """Where the pixels come from (`planetary-computer`, ...), if the catalogue does not show it.
 
     `geotessera`: embeddings are read as published instead of computed from scenes."""
+    offset_rule: OffsetRule = CORRECTED
+    """What is subtracted from Sentinel-2 digital numbers (DN).
+
+    `corrected`: by processing baseline and where the files lie; DN >= 1 becomes max(DN - offset, 1).
+    `as-published`: as the TESSERA v1.1 pipeline did. Planetary Computer: from scenes of days after 2022-01-25,
+    1000 where DN >= 1000, smaller DN left as they are; Earth Search: nothing. Kept apart, in a folder of `home`."""
     woodlands: Path
     """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
     samples: Path | None = None
@@ -78,6 +86,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file, whose content arrives as arguments."""
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _refuse_idle_rule(self) -> Self:
+        if self.source == GEOTESSERA and self.offset_rule != CORRECTED:
+            raise ValueError(f"offset_rule {self.offset_rule!r} has no meaning where no scene is read")
+        return self
+
+    @property
+    def kept_in(self) -> Path:
+        """Folder of what is made from pixels: `home`, or for the other offset rule a folder of its own there."""
+        return self.home / AS_PUBLISHED if self.offset_rule == AS_PUBLISHED else self.home
 
     @model_validator(mode="after")
     def _anchor_paths(self) -> Self:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import sparse
 
+from flows.drift import refuse_drifted_training
 from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
@@ -41,8 +42,13 @@ class TrainingSet:
 
 
 def train(workspace: Workspace) -> Head:
-    """Fit the head of the target to the field samples and keep it, replacing the one before."""
-    gathered = gather(workspace, usable_samples(workspace))
+    """Fit the head of the target to the field samples and keep it, replacing the one before.
+
+    DriftError, with nothing written, where the encoder no longer says what its panels do.
+    """
+    samples = usable_samples(workspace)
+    refuse_drifted_training(workspace)
+    gathered = gather(workspace, samples)
     head = fit_head(
         gathered.embeddings,
         np.array([sample.richness for sample in gathered.samples]),

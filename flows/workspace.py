@@ -39,27 +39,27 @@ class Workspace:
     @property
     def cube(self) -> Path:
         """Folder of the pixel cubes, one repository per block."""
-        return self.settings.home / "cube"
+        return self.settings.kept_in / "cube"
 
     @property
     def staging(self) -> Path:
         """Folder of results not yet loaded, each named by its key."""
-        return self.settings.home / "staging"
+        return self.settings.kept_in / "staging"
 
     @property
     def warehouse(self) -> Path:
         """The database that only the load task writes."""
-        return self.settings.home / "warehouse.duckdb"
+        return self.settings.kept_in / "warehouse.duckdb"
 
     @property
     def published(self) -> Path:
         """The snapshot that everybody reads."""
-        return self.settings.home / "published" / "underwood.duckdb"
+        return self.settings.kept_in / "published" / "underwood.duckdb"
 
     @property
     def panels(self) -> Path:
         """Folder of the panels: what encoders said of frozen inputs, one file per encoder and block."""
-        return self.settings.home / "panels"
+        return self.settings.kept_in / "panels"
 
     @cached_property
     def agreed_panels(self) -> set[str]:
@@ -69,7 +69,7 @@ class Workspace:
     @property
     def head_directory(self) -> Path:
         """Folder of the fitted head of the target."""
-        return self.settings.home / "heads" / self.science.estimation.target
+        return self.settings.kept_in / "heads" / self.science.estimation.target
 
     @cached_property
     def boundaries(self) -> BoundaryReading:
@@ -91,7 +91,7 @@ class Workspace:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue, opened once."""
-        return open_catalogue(self.settings.catalogue, self.settings.source)
+        return open_catalogue(self.settings.catalogue, self.settings.source, self.settings.offset_rule)
 
     @cached_property
     def reads_published(self) -> bool:

@@ -47,7 +47,7 @@ class Scene:
     baseline: str
     """Processing baseline such as `05.09`; empty for radar."""
     offset_dn: int
-    """Digital number to subtract from the optical bands: 1000 from baseline 04.00 on, else 0."""
+    """Digital number to subtract from the optical bands; 0 = none."""
     offset_rule: str
     """Why `offset_dn` is what it is, for provenance."""
     epsg: int
@@ -58,6 +58,8 @@ class Scene:
     """(band, address) pairs: the sensor's bands, and SCL for Sentinel-2."""
     cloud_fraction: float = float("nan")
     """Share of cloud the catalogue states, 0-1; NaN where it states none."""
+    offset_from_dn: int = 1
+    """Smallest digital number that `offset_dn` is subtracted from; smaller ones are left as they are."""
 
     def href(self, band: str) -> str:
         """Return the address of a band; KeyError when the scene has none."""

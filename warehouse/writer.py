@@ -15,6 +15,7 @@ import shapely
 from monitoring.errors import WarehouseError
 from monitoring.scenes import Scene
 from monitoring.woodlands import Woodland
+from warehouse.cards import other_identity
 from warehouse.columns import settled, table, utc
 from warehouse.database import connect, query, transaction
 from warehouse.lease import lease
@@ -80,11 +81,14 @@ class Writer:
             return self._insert("season_scene", settled(used), now)
 
     def load_models(self, models: Sequence[ModelRow], *, now: datetime) -> int:
-        """Record model cards; a card that differs from the recorded one of its id is refused."""
+        """Record model cards, and new wordings of cards recorded before.
+
+        A card that is another model than the recorded one of its id is refused; see `warehouse.cards`.
+        """
         rows = settled(models)
         with transaction(self._connection, "model cards"):
-            self._refuse_changed("changed_cards", "model card", rows)
-            return self._insert("model_card", rows, now)
+            self._refuse_other_models(rows)
+            return self._insert("model_card", rows, now) + self._insert("card_wording", rows, now)
 
     def record_run(self, run: RunRow) -> int:
         """Record an execution as it starts; every later row names it."""
@@ -174,6 +178,23 @@ class Writer:
             raise WarehouseError(
                 f"{what} {changed[0]}: differs from the recorded one of that id ({len(changed)} such)"
             )
+
+    def _refuse_other_models(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        stated = {row["id"]: row for row in rows}
+        for recorded in self._recorded_cards(rows):
+            difference = other_identity(recorded, stated[recorded["id"]])
+            if difference:
+                raise WarehouseError(
+                    f"model card {recorded['id']}: differs from the recorded one of that id in {difference}"
+                )
+
+    def _recorded_cards(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        if not rows:
+            return []
+        self._connection.register("batch", table(rows))
+        found = self._connection.execute(query("recorded_cards"))
+        columns = [column[0] for column in found.description]
+        return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
     def _refuse_second_source(self, block_id: str, scenes: Sequence[Scene]) -> None:
         sources = {scene.source for scene in scenes}

@@ -26,6 +26,7 @@ from flows.sources.items import (
     offer_from_item,
     why_not,
 )
+from flows.sources.offsets import CORRECTED, OffsetRule
 from flows.sources.provenance import source_of
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Sensor
@@ -60,6 +61,7 @@ class ApiItems:
     source: str | None
     """Where the pixels come from, where the caller said so."""
     collections: tuple[str, ...]
+    offset_rule: OffsetRule = CORRECTED
 
     def offers(
         self, bbox: Box, start: datetime, end: datetime, sensors: Sequence[Sensor]
@@ -73,14 +75,15 @@ class ApiItems:
 
     def _decide(self, item: dict[str, Any]) -> Offer | Rejected:
         pixels_from = self.source or source_of(self.root, item)
-        return offer_from_item(item, Place(_self_link(item) or self.address, ""), pixels_from)
+        place = Place(_self_link(item) or self.address, "")
+        return offer_from_item(item, place, pixels_from, offset_rule=self.offset_rule)
 
 
-def open_api(address: str, root: Any, source: str | None) -> ApiItems:
+def open_api(address: str, root: Any, source: str | None, offset_rule: OffsetRule = CORRECTED) -> ApiItems:
     """Return the items of the STAC API at `address`; CatalogueError when it cannot be used."""
     try:
         client = Client.open(address, stac_io=StacApiIO(timeout=TIMEOUT_S))
-        return ApiItems(client, address, root, source, _collection_ids(client, address))
+        return ApiItems(client, address, root, source, _collection_ids(client, address), offset_rule)
     except _FAILURES as error:
         raise unusable(address, error) from None
 

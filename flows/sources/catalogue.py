@@ -14,6 +14,7 @@ from flows.sources.api import open_api
 from flows.sources.documents import read_document
 from flows.sources.duplicates import newest_copies
 from flows.sources.items import Box, Offer, Rejected
+from flows.sources.offsets import CORRECTED, OffsetRule
 from flows.sources.provenance import UNKNOWN_SOURCE, source_of
 from flows.sources.static import read_static
 from monitoring.errors import CatalogueError
@@ -62,10 +63,11 @@ class Catalogue:
         return tuple(offer.scene for offer in kept), (*unfit, *older)
 
 
-def open_catalogue(address: str, source: str | None = None) -> Catalogue:
+def open_catalogue(address: str, source: str | None = None, offset_rule: OffsetRule = CORRECTED) -> Catalogue:
     """Open a STAC API, or a static catalogue: a JSON file, a folder that holds one, or its web address.
 
-    source: where the pixels come from, for a catalogue that does not show it. Raises CatalogueError.
+    source: where the pixels come from, for a catalogue that does not show it; offset_rule: what its scenes
+    say must be subtracted from their digital numbers. Raises CatalogueError.
     """
     address = _root_address(str(address))
     try:
@@ -74,18 +76,20 @@ def open_catalogue(address: str, source: str | None = None) -> Catalogue:
         raise CatalogueError(f"catalogue {shown(address)}: {error}") from error
     root = read_document(place.document)
     if is_web(address) and _is_api(root):
-        return _api_catalogue(address, root, source)
-    return _static_catalogue(address, root, place, source)
+        return _api_catalogue(address, root, source, offset_rule)
+    return _static_catalogue(address, root, place, source, offset_rule)
 
 
-def _static_catalogue(address: str, root: Any, place: Place, source: str | None) -> Catalogue:
-    items = read_static(root, place, source)
+def _static_catalogue(
+    address: str, root: Any, place: Place, source: str | None, offset_rule: OffsetRule
+) -> Catalogue:
+    items = read_static(root, place, source, offset_rule)
     found = {offer.scene.source for offer in items.ordered} or {source or source_of(root, {})}
     return Catalogue(shown(address), found.pop() if len(found) == 1 else UNKNOWN_SOURCE, items.updated, items)
 
 
-def _api_catalogue(address: str, root: Any, source: str | None) -> Catalogue:
-    items = open_api(address, root, source)
+def _api_catalogue(address: str, root: Any, source: str | None, offset_rule: OffsetRule) -> Catalogue:
+    items = open_api(address, root, source, offset_rule)
     pixels_from = source or source_of(root, {"links": [{"href": address}]})
     return Catalogue(shown(address), pixels_from, moment(str(root.get("updated"))), items)
 

@@ -22,7 +22,7 @@ from flows.sources.acquisitions import (
     version_of,
 )
 from flows.sources.addresses import AddressRefusedError, Place, resolve
-from flows.sources.offsets import offset_of
+from flows.sources.offsets import AS_PUBLISHED, CORRECTED, Offset, OffsetRule, offset_of, published_offset_of
 from monitoring.scenes import S1_BANDS, S2_BANDS, SCL_BAND, Scene, Sensor
 
 Box = tuple[float, float, float, float]
@@ -75,21 +75,31 @@ class _UnfitError(Exception):
     """An item that cannot be used; its text is the reason."""
 
 
-def offer_from_item(item: Any, place: Place, source: str, collection: str = "") -> Offer | Rejected:
+def offer_from_item(
+    item: Any, place: Place, source: str, collection: str = "", *, offset_rule: OffsetRule = CORRECTED
+) -> Offer | Rejected:
     """Return the scene a STAC item offers, or the reason why it offers none; never raises for bad content.
 
-    place: where the item's document lies; collection: the collection it was found in, where it names none.
+    place: where the item's document lies; collection: the collection it was found in, where it names none;
+    offset_rule: what is subtracted from its optical digital numbers.
     """
     if not isinstance(item, dict):
         return Rejected("", collection, "not a STAC item: not a JSON object")
     item_id, collection = text_of(item, "id"), text_of(item, "collection") or collection
     try:
-        return _offer(item, item_id, collection, source, place)
+        return _offer(item, item_id, collection, source, place, offset_rule)
     except (_UnfitError, AddressRefusedError) as error:
         return Rejected(item_id, collection, str(error))
 
 
-def _offer(item: Mapping[str, Any], item_id: str, collection: str, source: str, place: Place) -> Offer:
+def _offer(
+    item: Mapping[str, Any],
+    item_id: str,
+    collection: str,
+    source: str,
+    place: Place,
+    offset_rule: OffsetRule,
+) -> Offer:
     properties, assets = _table(item, "properties"), _table(item, "assets")
     if not item_id:
         raise _UnfitError("not a STAC item: no id")
@@ -98,7 +108,7 @@ def _offer(item: Mapping[str, Any], item_id: str, collection: str, source: str, 
     hrefs = _hrefs(sensor, assets, place)
     footprint = _footprint(item)
     baseline = baseline_of(item_id, properties) if sensor is Sensor.S2 else ""
-    offset_dn, offset_rule = _offset(sensor, source, baseline, acquired_at, properties, hrefs[0][1])
+    offset = _offset(offset_rule, sensor, source, baseline, acquired_at, properties, hrefs[0][1])
     west, south, east, north = footprint.bounds
     scene = Scene(
         id=item_id,
@@ -109,8 +119,9 @@ def _offer(item: Mapping[str, Any], item_id: str, collection: str, source: str, 
         acquired_at=acquired_at,
         acquisition=_acquisition(sensor, item_id, properties, acquired_at),
         baseline=baseline,
-        offset_dn=offset_dn,
-        offset_rule=offset_rule,
+        offset_dn=offset.dn,
+        offset_rule=offset.why,
+        offset_from_dn=offset.from_dn,
         epsg=_epsg(sensor, properties, assets),
         bbox=(west, south, east, north),
         hrefs=hrefs,
@@ -208,20 +219,30 @@ def _box(value: Any) -> Box | None:
 
 
 def _offset(
+    rule: OffsetRule,
     sensor: Sensor,
     source: str,
     baseline: str,
     acquired_at: datetime,
     properties: Mapping[str, Any],
     href: str,
-) -> tuple[int, str]:
+) -> Offset:
     if sensor is not Sensor.S2:
-        return 0, "radar: linear power, no offset"
+        return Offset(0, "radar: linear power, no offset")
+    if rule == AS_PUBLISHED:
+        return _published_offset(source, acquired_at)
     decided = offset_of(source, baseline, acquired_at, properties, href)
     if decided is None:
         raise _UnfitError(
             f"no processing baseline, and source {source} does not say if the offset is removed"
         )
+    return decided
+
+
+def _published_offset(source: str, acquired_at: datetime) -> Offset:
+    decided = published_offset_of(source, acquired_at)
+    if decided is None:
+        raise _UnfitError(f"offset rule {AS_PUBLISHED}: the published pipeline never read source {source}")
     return decided
 
 

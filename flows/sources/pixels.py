@@ -95,14 +95,18 @@ def _scene_pixels(scene: Scene, sampled: Sequence[Sampled]) -> ScenePixels:
         power = np.stack([linear_power(band) for band in sampled], axis=1)
         return ScenePixels(scene, power, None, tiles, size)
     *optical, scl = sampled
-    values = np.stack([reflectance(band, scene.offset_dn) for band in optical], axis=1)
+    values = np.stack([reflectance(band, scene.offset_dn, scene.offset_from_dn) for band in optical], axis=1)
     return ScenePixels(scene, values, np.where(scl.missing, 0, scl.values).astype(np.uint8), tiles, size)
 
 
-def reflectance(band: Sampled, offset_dn: int) -> NDArray[np.uint16]:
-    """Return reflectance x 10000 (N,): for a digital number >= 1 max(it - offset, 1), 0 where missing."""
+def reflectance(band: Sampled, offset_dn: int, offset_from_dn: int = 1) -> NDArray[np.uint16]:
+    """Return reflectance x 10000 (N,): for a digital number >= 1 max(it - offset, 1), 0 where missing.
+
+    A digital number below `offset_from_dn` is left as it is. 0 is missing, so nothing present becomes 0.
+    """
     rounded = np.floor(band.values.astype(np.float64) + 0.5)
-    return np.where(band.missing, 0, np.maximum(rounded - offset_dn, 1)).astype(np.uint16)
+    subtracted = np.where(rounded >= offset_from_dn, offset_dn, 0)
+    return np.where(band.missing, 0, np.maximum(rounded - subtracted, 1)).astype(np.uint16)
 
 
 def linear_power(band: Sampled) -> NDArray[np.float32]:

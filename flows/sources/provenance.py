@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 UNKNOWN_SOURCE = "unknown"
+PLANETARY_COMPUTER = "planetary-computer"
+EARTH_SEARCH = "earth-search"
 #: Scenes that nobody sensed.
 SIMULATED = "simulated"
 #: Embeddings that somebody else computed and published.
@@ -16,14 +18,14 @@ SOURCE_PROPERTY = "underwood:source"
 
 #: Endings of host names, and what they serve.
 _HOSTS: Mapping[str, str] = {
-    "planetarycomputer.microsoft.com": "planetary-computer",
-    "planetarycomputer-test.microsoft.com": "planetary-computer",
-    "sentinel2l2a01.blob.core.windows.net": "planetary-computer",
-    "sentinel1euwestrtc.blob.core.windows.net": "planetary-computer",
-    "earth-search.aws.element84.com": "earth-search",
-    "sentinel-cogs.s3.us-west-2.amazonaws.com": "earth-search",
-    "sentinel-cogs": "earth-search",
-    "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com": "earth-search",
+    "planetarycomputer.microsoft.com": PLANETARY_COMPUTER,
+    "planetarycomputer-test.microsoft.com": PLANETARY_COMPUTER,
+    "sentinel2l2a01.blob.core.windows.net": PLANETARY_COMPUTER,
+    "sentinel1euwestrtc.blob.core.windows.net": PLANETARY_COMPUTER,
+    "earth-search.aws.element84.com": EARTH_SEARCH,
+    "sentinel-cogs.s3.us-west-2.amazonaws.com": EARTH_SEARCH,
+    "sentinel-cogs": EARTH_SEARCH,
+    "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com": EARTH_SEARCH,
     "dataspace.copernicus.eu": "cdse",
     "eodata": "cdse",
 }

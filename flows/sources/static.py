@@ -16,6 +16,7 @@ from flows.sources.acquisitions import moment
 from flows.sources.addresses import AddressRefusedError, Place, is_web, resolve, shown
 from flows.sources.documents import Document, kind_of, read_document
 from flows.sources.items import Box, Offer, Rejected, offer_from_item
+from flows.sources.offsets import CORRECTED, OffsetRule
 from flows.sources.provenance import source_of
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Sensor
@@ -43,12 +44,14 @@ class StaticItems:
         return list(self.ordered[first:last]), list(self.rejected)
 
 
-def read_static(root: Any, place: Place, source: str | None) -> StaticItems:
+def read_static(
+    root: Any, place: Place, source: str | None, offset_rule: OffsetRule = CORRECTED
+) -> StaticItems:
     """Return what lies below a root document; CatalogueError when it is no STAC, or holds no items."""
     documents = list(_items_of(root, place))
     if not documents:
         raise CatalogueError(f"catalogue {shown(place.document)}: it holds no items")
-    decided = [_decide(document, root, source) for document in documents]
+    decided = [_decide(document, root, source, offset_rule) for document in documents]
     offers = sorted((o for o in decided if isinstance(o, Offer)), key=lambda offer: offer.scene.acquired_at)
     return StaticItems(
         moments=tuple(offer.scene.acquired_at for offer in offers),
@@ -69,14 +72,16 @@ def _items_of(root: Any, place: Place) -> Iterable[Document]:
     return crawl(root, place)
 
 
-def _decide(document: Document, root: Any, source: str | None) -> Offer | Rejected:
+def _decide(document: Document, root: Any, source: str | None, offset_rule: OffsetRule) -> Offer | Rejected:
     problem = document.problem
     if not problem and kind_of(document.content) != pystac.STACObjectType.ITEM:
         problem = "not a STAC item"
     if problem:
         return Rejected(Path(document.place.document).name, document.collection, problem)
     pixels_from = source or source_of(root, document.content)
-    return offer_from_item(document.content, document.place, pixels_from, document.collection)
+    return offer_from_item(
+        document.content, document.place, pixels_from, document.collection, offset_rule=offset_rule
+    )
 
 
 def _updated(root: Any, documents: Iterable[Document]) -> datetime | None:

@@ -132,10 +132,12 @@ class EncoderCard:
 
 
 def encoder_card(name: str) -> EncoderCard:
-    """Return the packaged card of that id, or of its prefix (`tessera-v2-nano-d64`).
+    """Return the packaged card of that id, or of its prefix (`tessera-v2-nano-d64`), or the card in a file.
 
-    ModelError names the known ones.
+    A name that ends in .json is a file: a card of your own. ModelError names the known ids.
     """
+    if name.endswith(".json"):
+        return read_card(EncoderCard, Path(name))
     cards = _packaged()
     base, _, dims = name.rpartition(PREFIX_MARK)
     if base in cards and dims.isdigit():

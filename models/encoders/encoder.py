@@ -171,7 +171,17 @@ class Encoder:
             tell(done / whole)
         values = self._fuse(pooled)[: len(absent)]
         values[absent] = np.nan
+        self._refuse_broken(values, absent, chunk.rows)
         return Embeddings(values, np.where(absent, Reason.NO_OBSERVATION, Reason.EMBEDDED).astype(np.uint8))
+
+    def _refuse_broken(self, values: NDArray[np.float32], absent: NDArray[np.bool_], rows: slice) -> None:
+        """Raise ModelError where a pixel that was observed came out as no number."""
+        broken = np.flatnonzero(~np.isfinite(values).all(axis=1) & ~absent)
+        if len(broken):
+            raise ModelError(
+                f"encoder {self.card.id}: {len(broken)} observed pixels, the first of them pixel "
+                f"{rows.start + broken[0]}, came out as no number; expected finite embeddings"
+            )
 
     def _batches(self, chunk: Chunk, pooled: Tensor, memory: int) -> Iterator[Batch]:
         for frames, pooling, out in zip((chunk.s2, chunk.s1), self._poolings, pooled, strict=True):

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 from scipy.special import ndtr
 from sklearn.linear_model import BayesianRidge
 
 from models.heads.folds import Folds
+from monitoring.errors import ModelError
 
 Array = NDArray[np.float64]
 
@@ -24,6 +26,10 @@ Array = NDArray[np.float64]
 ROWS_PER_BATCH = 16_384
 #: Residual variance never falls below this share of the target's own: no sample table is free of noise.
 LEAST_RESIDUAL_SHARE = 1e-4
+#: The iteration ends when all coefficients together move less than this, or after this many steps.
+TOLERANCE, MOST_STEPS = 1e-5, 300
+#: Shape and rate of the gamma priors on both precisions: as good as none.
+VAGUE = 1e-6
 #: Two-sided 90 % of a normal distribution, in sds.
 Z_90 = 1.6448536269514722
 
@@ -105,7 +111,7 @@ def fit_regression(embeddings: Array, log_reads: Array, target: Array, form: For
     frequencies, phases = _draw_waves(standard, form.n_fourier, seed)
     waves = np.cos(standard @ frequencies + phases)
     features = _features(standard, (log_reads - effort_mean) / effort_scale, waves)
-    ridge = BayesianRidge(tol=1e-5).fit(features, forward(form.transform, target))
+    posterior = fit_posterior(features, forward(form.transform, target))
     feature_mean = features.mean(axis=0)
     return Regression(
         form=form,
@@ -116,11 +122,69 @@ def fit_regression(embeddings: Array, log_reads: Array, target: Array, form: For
         frequencies=frequencies,
         phases=phases,
         feature_mean=feature_mean,
-        coefficients=ridge.coef_,
-        intercept=float(ridge.intercept_ + feature_mean @ ridge.coef_),
-        covariance_factor=_factor(ridge.sigma_),
+        coefficients=posterior.coefficients,
+        intercept=float(posterior.intercept + feature_mean @ posterior.coefficients),
+        covariance_factor=_factor(posterior.covariance),
         residual_variance=0.0,
     )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a Bayesian ridge says of M coefficients."""
+
+    coefficients: Array
+    """(M,) posterior mean."""
+    intercept: float
+    covariance: Array
+    """(M, M)"""
+
+
+def fit_posterior(features: Array, target: Array) -> Posterior:
+    """Return the Bayesian ridge of target (n,) on features (n, M), of whatever rank; ModelError if none.
+
+    LAPACK's fast singular value decomposition, which scikit-learn takes, may give up on features that depend
+    on each other; then the same estimate is made from the slower one, which does not.
+    """
+    try:
+        ridge = BayesianRidge(tol=TOLERANCE, max_iter=MOST_STEPS).fit(features, target)
+    except np.linalg.LinAlgError:
+        return fit_stubborn(features, target)
+    return Posterior(ridge.coef_, float(ridge.intercept_), ridge.sigma_)
+
+
+def fit_stubborn(features: Array, target: Array) -> Posterior:
+    """Return what `fit_posterior` does, by QR iteration; equal but for rounding."""
+    (n, m), offset, level = features.shape, features.mean(axis=0), float(target.mean())
+    try:
+        left, strength, axes = linalg.svd(features - offset, full_matrices=n < m, lapack_driver="gesvd")
+    except np.linalg.LinAlgError as error:
+        raise ModelError(f"regression on {n} samples of {m} features: cannot be solved: {error}") from error
+    varying = axes[: len(strength)]
+    noise, prior = _precisions(left[:, : len(strength)], strength, varying, target - level)
+    weight = strength / (strength**2 + prior / noise)
+    coefficients = (weight * (left[:, : len(strength)].T @ (target - level))) @ varying
+    known = np.zeros(m)
+    known[: len(strength)] = noise * strength**2
+    covariance = axes.T @ (axes / (known + prior)[:, np.newaxis])
+    return Posterior(coefficients, level - float(offset @ coefficients), covariance)
+
+
+def _precisions(left: Array, strength: Array, axes: Array, target: Array) -> tuple[float, float]:
+    """Return the precisions of noise and prior that MacKay's iteration settles at."""
+    noise, prior = 1.0 / (float(target.var()) + float(np.finfo(np.float64).eps)), 1.0
+    along, before = left.T @ target, np.full(axes.shape[1], np.inf)
+    for _ in range(MOST_STEPS):
+        weights = along * strength / (strength**2 + prior / noise)
+        coefficients = weights @ axes
+        well_determined = float(np.sum(noise * strength**2 / (prior + noise * strength**2)))
+        misfit = float(np.sum((target - left @ (strength * weights)) ** 2))
+        prior = (well_determined + 2 * VAGUE) / (float(np.sum(weights**2)) + 2 * VAGUE)
+        noise = (len(target) - well_determined + 2 * VAGUE) / (misfit + 2 * VAGUE)
+        if np.abs(before - coefficients).sum() < TOLERANCE:
+            break
+        before = coefficients
+    return noise, prior
 
 
 def _scale(values: Array) -> Array:

@@ -47,9 +47,10 @@ def _arrays(path: Path) -> Arrays:
     """Return every array of an .npz file; nothing is unpickled."""
     try:
         with path.open("rb") as stream:  # opened here: NumPy leaves a file open that is no zip
+            if not zipfile.is_zipfile(stream):  # NumPy would take it for a pickle, and advise to trust it
+                raise ModelError(f"{path}: cannot be read as an .npz file: no zip of named arrays")
+            stream.seek(0)
             file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ModelError(f"{path}: a single array, expected an .npz file of named arrays")
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not there") from error

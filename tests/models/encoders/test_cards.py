@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,12 @@ def test_scenes_from_a_source_the_encoder_does_not_know_are_refused() -> None:
         encoder_card("underwood-student-1").refuse_source("earth-search")
     encoder_card("underwood-student-1").refuse_source("simulated")
     encoder_card("tessera-v2-nano").refuse_source("earth-search")
+
+
+def test_a_card_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
+    own = dataclasses.replace(encoder_card("tessera-v1.0-qat"), id="my-qat", weights_sha256="ab" * 32)
+    path = tmp_path / "my-qat.json"
+    path.write_text(card_text(own), "utf-8")
+    assert encoder_card(str(path)) == own
+    with pytest.raises(ModelError, match=r"absent\.json"):
+        encoder_card(str(tmp_path / "absent.json"))

@@ -205,6 +205,14 @@ def test_a_sensor_without_any_scene_leaves_no_hole(any_encoder: Encoder, times: 
     assert (found.reason == Reason.EMBEDDED).any() == bool(times or radar)
 
 
+@pytest.mark.parametrize("name", PACKED)
+def test_an_observed_pixel_that_comes_out_as_no_number_is_an_error_not_a_gap(name: str) -> None:
+    overflowing = small_encoder(name)
+    overflowing.network.dim_reducer[0].weight.fill_(3e38)  # type: ignore[operator, union-attr]
+    with pytest.raises(ModelError, match=r"\d+ observed pixels, the first of them pixel \d+, came out as no"):
+        overflowing.embed(random_pixels(20))
+
+
 def test_no_pixels_give_no_embeddings(any_encoder: Encoder) -> None:
     assert any_encoder.embed(random_pixels(0)).values.shape == (0, 128)
 

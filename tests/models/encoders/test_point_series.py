@@ -168,7 +168,7 @@ def test_what_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_a_single_array_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "points.npy", PRESTO["x"])
-    with pytest.raises(ModelError, match="a single array"):
+    with pytest.raises(ModelError, match="no zip of named arrays"):
         read_point_series(tmp_path / "points.npy", "presto")
     with pytest.raises(ModelError, match="not there"):
         read_point_series(tmp_path / "absent.npz", "presto")
