@@ -160,27 +160,30 @@ def fit_stubborn(features: Array, target: Array) -> Posterior:
         left, strength, axes = linalg.svd(features - offset, full_matrices=n < m, lapack_driver="gesvd")
     except np.linalg.LinAlgError as error:
         raise ModelError(f"regression on {n} samples of {m} features: cannot be solved: {error}") from error
-    varying = axes[: len(strength)]
-    noise, prior = _precisions(left[:, : len(strength)], strength, varying, target - level)
-    weight = strength / (strength**2 + prior / noise)
-    coefficients = (weight * (left[:, : len(strength)].T @ (target - level))) @ varying
-    known = np.zeros(m)
+    varying, known = axes[: len(strength)], np.zeros(m)
+    noise, prior = _precisions(left, strength, varying, target - level)
+    coefficients = _along(left, strength, target - level, prior / noise) @ varying
     known[: len(strength)] = noise * strength**2
     covariance = axes.T @ (axes / (known + prior)[:, np.newaxis])
     return Posterior(coefficients, level - float(offset @ coefficients), covariance)
 
 
+def _along(left: Array, strength: Array, target: Array, ratio: float) -> Array:
+    """Return the posterior mean along each principal axis, `ratio` being prior over noise precision."""
+    return np.asarray(strength * (left.T @ target) / (strength**2 + ratio))
+
+
 def _precisions(left: Array, strength: Array, axes: Array, target: Array) -> tuple[float, float]:
     """Return the precisions of noise and prior that MacKay's iteration settles at."""
     noise, prior = 1.0 / (float(target.var()) + float(np.finfo(np.float64).eps)), 1.0
-    along, before = left.T @ target, np.full(axes.shape[1], np.inf)
+    before = np.full(axes.shape[1], np.inf)
     for _ in range(MOST_STEPS):
-        weights = along * strength / (strength**2 + prior / noise)
-        coefficients = weights @ axes
-        well_determined = float(np.sum(noise * strength**2 / (prior + noise * strength**2)))
-        misfit = float(np.sum((target - left @ (strength * weights)) ** 2))
-        prior = (well_determined + 2 * VAGUE) / (float(np.sum(weights**2)) + 2 * VAGUE)
-        noise = (len(target) - well_determined + 2 * VAGUE) / (misfit + 2 * VAGUE)
+        along = _along(left, strength, target, prior / noise)
+        coefficients = along @ axes
+        determined = float(np.sum(noise * strength**2 / (prior + noise * strength**2)))
+        misfit = float(np.sum((target - left @ (strength * along)) ** 2))
+        prior = (determined + 2 * VAGUE) / (float(np.sum(along**2)) + 2 * VAGUE)
+        noise = (len(target) - determined + 2 * VAGUE) / (misfit + 2 * VAGUE)
         if np.abs(before - coefficients).sum() < TOLERANCE:
             break
         before = coefficients

@@ -18,9 +18,17 @@ import zarr
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
-from flows.drift import accept_again, hold_to_panel, look_at_inputs, refuse_drift, standing_of_panels
+from flows.drift import (
+    accept_again,
+    hold_to_panel,
+    look_at_inputs,
+    refuse_drift,
+    refuse_drifted_training,
+    standing_of_panels,
+)
 from flows.ingest import IngestReceipt, ingest_block
 from flows.panels import AS_FROZEN, last_compared, panel_path, read_panel, write_panel
+from flows.training import train
 from flows.workspace import Workspace, open_workspace
 from models.encoders.encoder import load_encoder
 from models.heads.head import fit_head, save_head
@@ -243,6 +251,47 @@ def test_what_changed_around_a_drifted_encoder_is_named(service: Service) -> Non
     write_panel(path, older)
     with pytest.raises(DriftError, match=r"capability SVE -> \w+; torch 1\.0 -> [^;]*; the season stops"):
         service.refuse_drift()
+
+
+def test_a_head_cannot_be_trained_on_a_drifted_encoder_and_nothing_is_written(
+    service: Service, weights_off: Callable[[Workspace, float], None]
+) -> None:
+    paths = [service.hold(number) for number in range(2)]
+    later = service.restarted()
+    before = files_under(service.workspace.settings.home)
+    weights_off(later.workspace, 1e-3)
+    with pytest.raises(DriftError, match=r"and 1 more blocks.*; no head is fitted") as caught:
+        train(later.workspace)
+    assert "\n" not in str(caught.value)
+    notes = {path.with_suffix(".compared.json") for path in paths}
+    after = files_under(service.workspace.settings.home)
+    assert {path: content for path, content in after.items() if path not in notes} == before
+
+
+def test_training_compares_every_panel_of_its_own_encoder(
+    service: Service, weights_off: Callable[[Workspace, float], None]
+) -> None:
+    assert refuse_drifted_training(service.workspace) == 0
+    paths = [service.hold(number) for number in range(2)]
+    later = service.restarted()
+    assert refuse_drifted_training(later.workspace, LATER) == 2
+    assert [compared.agrees for compared in map(last_compared, map(read_panel, paths)) if compared] == [
+        True
+    ] * 2
+    weights_off(later.workspace, 1e-3)
+    later.workspace.__dict__["encoder_card"] = dataclasses.replace(later.workspace.encoder_card, id="another")
+    assert refuse_drifted_training(later.workspace) == 0
+
+
+def test_training_on_published_embeddings_compares_nothing(
+    service: Service, weights_off: Callable[[Workspace, float], None]
+) -> None:
+    service.hold()
+    later = service.restarted()
+    weights_off(later.workspace, 1e-3)
+    published = dataclasses.replace(later.workspace.encoder_card, input="embeddings")
+    later.workspace.__dict__["encoder_card"] = published
+    assert refuse_drifted_training(later.workspace) == 0
 
 
 def test_a_damaged_panel_is_its_own_error_and_says_what_to_do(service: Service) -> None:

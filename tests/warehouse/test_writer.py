@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from warehouse_world import (
 from monitoring.contrasts import Contrast
 from monitoring.errors import WarehouseError
 from warehouse.content import content_digest
+from warehouse.database import connect
 from warehouse.reader import read
 from warehouse.records import AlertRow, ContrastRow, ModelRow, QualityRow, QuarantineRow, ReportRow
 from warehouse.writer import Writer, open_writer
@@ -120,8 +122,74 @@ def test_a_woodland_whose_polygon_changed_is_refused_and_the_rest_of_its_batch_t
 def test_a_card_that_changed_under_its_id_is_refused(tmp_path: Path) -> None:
     with open_writer(tmp_path / "warehouse.duckdb", now=NOW) as writer:
         prepare(writer)
-        with pytest.raises(WarehouseError, match="model card head-1: differs"):
+        with pytest.raises(
+            WarehouseError, match=r"model card head-1: differs .* in sha256: '00' recorded, 'ff'"
+        ):
             writer.load_models([ModelRow("head", "head-1", '{"retrained": true}', "ff")], now=NOW)
+
+
+def card(**fields: object) -> ModelRow:
+    """The row of an encoder's card."""
+    stated = {"id": "encoder-3", "weights_sha256": "aa", "config": {"heads": 4}, "dims": 128, **fields}
+    return ModelRow("encoder", "encoder-3", json.dumps(stated), str(stated["weights_sha256"]))
+
+
+def cards_in(path: Path) -> list[object]:
+    with read(path) as reader:
+        return [json.loads(row["card"]) for row in reader.models()]
+
+
+def test_a_card_worded_anew_is_recorded_beside_its_older_wordings(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    worded = [card(pinned_by=who) for who in ("the recipe", "its publisher", "the recipe")]
+    with open_writer(path, now=NOW) as writer:
+        writer.load_models([worded[0]], now=NOW)
+        assert [writer.load_models([each], now=LATER) for each in worded] == [0, 1, 1]
+        assert writer.load_models([worded[2]], now=LATER) == 0
+    assert cards_in(path) == [json.loads(worded[2].card)]
+    with connect(path, read_only=True) as connection:
+        first = connection.execute("select card, recorded_at from model_card").fetchall()
+        later = connection.execute("select number, card from card_wording order by number").fetchall()
+    assert first == [(worded[0].card, NOW.replace(tzinfo=None))]
+    assert later == [(2, worded[1].card), (3, worded[2].card)]
+
+
+@pytest.mark.parametrize("older", [{}, {"config": {}}])
+def test_a_field_that_an_older_card_lacks_is_recorded_and_decides_from_then_on(
+    tmp_path: Path, older: dict[str, object]
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    newer = card(selection="v2", config={"heads": 4}, numerics="measured")
+    with open_writer(path, now=NOW) as writer:
+        assert writer.load_models([card(**older)], now=NOW) == 1
+        assert writer.load_models([newer], now=LATER) == 1
+        for changed in (card(selection="v1.1"), card(selection="v2", config={"heads": 8})):
+            with pytest.raises(WarehouseError, match=r"encoder-3: differs .* in (selection|config\.heads): "):
+                writer.load_models([changed], now=LATER)
+    assert cards_in(path) == [json.loads(newer.card)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (card(weights_sha256="bb"), "in weights_sha256: 'aa' recorded, 'bb' now"),
+        (card(config={"heads": 8}), r"in config\.heads: 4 recorded, 8 now"),
+        (card(dims=64), "in dims: 128 recorded, 64 now"),
+        (replace(card(), sha256="bb"), "in sha256: 'aa' recorded, 'bb' now"),
+        (replace(card(), kind="head"), "in kind: 'encoder' recorded, 'head' now"),
+    ],
+)
+def test_another_identity_under_a_recorded_id_is_refused_and_named(
+    tmp_path: Path, changed: ModelRow, named: str
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with open_writer(path, now=NOW) as writer:
+        writer.load_models([card()], now=NOW)
+        new = replace(card(), id="encoder-4")
+        with pytest.raises(WarehouseError, match=f"model card encoder-3: .*{named}") as refusal:
+            writer.load_models([new, changed], now=LATER)
+        assert "\n" not in str(refusal.value)
+    assert cards_in(path) == [json.loads(card().card)]
 
 
 def test_a_block_never_mixes_sources(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate, linalg, stats
 from sklearn.linear_model import BayesianRidge
 
-from models.heads.regression import Form, fit_regression, forward, moments
+from models.heads.regression import Form, fit_posterior, fit_regression, fit_stubborn, forward, moments
+from monitoring.errors import ModelError
 
 BACK = {"sqrt": lambda z: max(z, 0.0) ** 2, "log1p": lambda z: np.expm1(max(z, 0.0))}
 
@@ -60,3 +64,82 @@ def test_a_batch_boundary_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     whole = model.latent(embeddings, log_reads)
     monkeypatch.setattr("models.heads.regression.ROWS_PER_BATCH", 32)
     np.testing.assert_allclose(model.latent(embeddings, log_reads), whole, rtol=1e-12)
+
+
+def dependent_features(n: int, m: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features of a rank below their number, and a target that hangs on one of them."""
+    random = np.random.default_rng(5)
+    features = random.normal(size=(n, rank)) @ random.normal(size=(rank, m)) / np.sqrt(max(rank, 1) * m)
+    features[:, m // 2] = 0.0
+    return features, 10 + 40 * features[:, 0] + random.normal(size=n)
+
+
+@pytest.fixture
+def give_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let LAPACK's decompositions give up, as some builds do on dependent features and others do not."""
+    genuine = linalg.svd
+
+    def give_up(*drivers: str) -> None:
+        def svd(*arguments: Any, lapack_driver: str = "gesdd", **more: Any) -> Any:
+            if lapack_driver in drivers:
+                raise np.linalg.LinAlgError("SVD did not converge")
+            return genuine(*arguments, lapack_driver=lapack_driver, **more)
+
+        monkeypatch.setattr(linalg, "svd", svd)
+
+    return give_up
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "rank"), [(120, 30, 4), (40, 60, 3), (80, 30, 29), (50, 50, 7), (30, 4, 0)]
+)
+def test_dependent_features_are_solved_where_lapack_gives_up(
+    n: int, m: int, rank: int, give_up: Callable[..., None]
+) -> None:
+    features, target = dependent_features(n, m, rank)
+    centred = features - features.mean(axis=0)
+    assert not rank or np.linalg.cond(centred) > 1e15
+    usual = fit_posterior(features, target)
+    give_up("gesdd")
+    found = fit_posterior(features, target)
+    np.testing.assert_allclose(found.coefficients, usual.coefficients, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        found.covariance, usual.covariance, rtol=1e-6, atol=1e-9 * usual.covariance.max()
+    )
+    assert found.intercept == pytest.approx(usual.intercept, rel=1e-9)
+    again = fit_posterior(features, target)
+    assert (again.coefficients == found.coefficients).all()
+    assert (again.covariance == found.covariance).all()
+
+
+def test_independent_features_are_scikit_learns_to_the_last_bit() -> None:
+    random = np.random.default_rng(6)
+    features = random.normal(size=(90, 7))
+    target = features[:, 0] + random.normal(size=90)
+    ours, theirs = fit_posterior(features, target), BayesianRidge(tol=1e-5).fit(features, target)
+    assert (ours.coefficients == theirs.coef_).all()
+    assert (ours.covariance == theirs.sigma_).all()
+    assert ours.intercept == theirs.intercept_
+    slower = fit_stubborn(features, target)
+    np.testing.assert_allclose(slower.coefficients, ours.coefficients, rtol=1e-9)
+    np.testing.assert_allclose(slower.covariance, ours.covariance, rtol=1e-9, atol=1e-15)
+
+
+def test_a_head_is_fitted_to_embeddings_of_one_direction(give_up: Callable[..., None]) -> None:
+    random = np.random.default_rng(7)
+    embeddings = np.outer(random.normal(size=60), random.normal(size=16))
+    target = (8 + embeddings[:, 0]) ** 2
+    give_up("gesdd")
+    model = fit_regression(embeddings, np.zeros(60), target, Form("sqrt", 20), seed=1)
+    mean, variance = model.latent(embeddings, np.zeros(60))
+    np.testing.assert_allclose(mean, 8 + embeddings[:, 0], atol=0.1)
+    assert (variance >= 0).all()
+
+
+def test_what_no_decomposition_solves_is_one_clear_line(give_up: Callable[..., None]) -> None:
+    give_up("gesdd", "gesvd")
+    with pytest.raises(
+        ModelError, match="regression on 40 samples of 6 features: cannot be solved"
+    ) as refusal:
+        fit_posterior(*dependent_features(40, 6, 2))
+    assert "\n" not in str(refusal.value)
