@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flows.seats import choose_device
-from flows.sources.offsets import CORRECTED, LAST_DAY_UNTOUCHED
+from flows.sources.offsets import AS_PUBLISHED, CORRECTED, LAST_DAY_UNTOUCHED, OFFSET_DN
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
 
@@ -119,8 +119,9 @@ def _offset_rule(workspace: Workspace) -> str:
     if rule != CORRECTED:
         return f"{rule}; warning: encoder {card.id} does not state that rule, but: {card.offset_rule}"
     return (
-        f"{rule}; warning: encoder {card.id} was trained with the other rule (as-published), which differs in "
-        f"dark pixels of scenes after {LAST_DAY_UNTOUCHED}: digital numbers below 1000 were left as they were"
+        f"{rule}; warning: encoder {card.id} was trained with the other rule, {AS_PUBLISHED}: dark pixels "
+        f"of scenes after {LAST_DAY_UNTOUCHED} differ (digital numbers below {OFFSET_DN} were left as they "
+        "were) and so do older scenes processed anew (nothing was subtracted)"
     )
 
 

@@ -53,8 +53,9 @@ class Settings(BaseSettings):
     """What is subtracted from Sentinel-2 digital numbers (DN).
 
     `corrected`: by processing baseline and where the files lie; DN >= 1 becomes max(DN - offset, 1).
-    `as-published`: as the TESSERA v1.1 pipeline did. Planetary Computer: from scenes of days after 2022-01-25,
-    1000 where DN >= 1000, smaller DN left as they are; Earth Search: nothing. Kept apart, in a folder of `home`."""
+    `as-published`: as the TESSERA v1.1 pipeline did. Planetary Computer: 1000 from scenes of days after
+    2022-01-25, where DN >= 1000, smaller DN left as they are; Earth Search: nothing. What is made with it is
+    kept apart, in a folder of that name under `home`."""
     woodlands: Path
     """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
     samples: Path | None = None
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
     science: Path | None = None
     """Scientific choices; the built-in ones where absent."""
     encoder: str = "underwood-student-1"
-    """Card of the encoder."""
+    """Id of the encoder's card, or the path of a card of your own (.json)."""
     encoder_weights: Path | None = None
     """Weights for that card; where absent the ones pulled into `home`, else those that ship with the card."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
 
     @property
     def kept_in(self) -> Path:
-        """Folder of what is made from pixels: `home`, or for the other offset rule a folder of its own there."""
+        """Folder of what is made from pixels: `home`, or a folder of its own there for the published rule."""
         return self.home / AS_PUBLISHED if self.offset_rule == AS_PUBLISHED else self.home
 
     @model_validator(mode="after")
@@ -106,6 +107,8 @@ class Settings(BaseSettings):
             path = getattr(self, name)
             if path is not None:
                 object.__setattr__(self, name, (anchor / path).resolve())
+        if self.encoder.endswith(".json"):
+            object.__setattr__(self, "encoder", str((anchor / self.encoder).resolve()))
         if "://" not in self.catalogue:
             object.__setattr__(self, "catalogue", str((anchor / self.catalogue).resolve()))
         return self

@@ -17,13 +17,14 @@ from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
 from flows.published import list_published, read_kept
+from flows.sources.offsets import CORRECTED
 from flows.sources.provenance import SIMULATED
 from flows.sources.samples import read_samples
 from flows.workspace import Workspace
 from models.encoders.inputs.dpixels import DPixels
 from models.heads.head import Head, fit_head, save_head
 from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
-from monitoring.errors import SampleError
+from monitoring.errors import SampleError, SettingsError
 from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, utm_epsg
 from monitoring.samples import FieldSample
 from monitoring.seasons import Season, seasons_between
@@ -131,6 +132,11 @@ def pretrain_student(
     workspace: Workspace, window: tuple[Season, Season], out: Path, seed: int, progress: Progress
 ) -> PretrainResult:
     """Pretrain the small student on every block's final seasons of a window; write it into `out`."""
+    if workspace.settings.offset_rule != CORRECTED:
+        raise SettingsError(
+            f"offset_rule = {workspace.settings.offset_rule!r}: a student of our own learns from "
+            f"{CORRECTED!r} digital numbers, as its card says"
+        )
     seasons = [season for season in seasons_between(*window) if season.is_final]
     tiles = [
         _season_pixels(workspace, block, each) for block in workspace.blocks.values() for each in seasons

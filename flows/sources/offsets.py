@@ -26,7 +26,7 @@ FIRST_DAY = datetime(2022, 1, 25, tzinfo=UTC)
 HARMONISED_BUCKET = "sentinel-cogs"
 #: Sources whose pixels are as ESA delivered them, so that their baseline alone decides.
 AS_DELIVERED = (PLANETARY_COMPUTER, SIMULATED)
-#: The published pipeline subtracts from scenes of later calendar days (UTC); those of the day itself are left.
+#: The published pipeline subtracts from scenes of later calendar days (UTC), not from those of this one.
 LAST_DAY_UNTOUCHED = date(2022, 1, 25)
 
 
@@ -54,8 +54,8 @@ def published_offset_of(source: str, acquired_at: datetime) -> Offset | None:
         return None
     if acquired_at.astimezone(UTC).date() <= LAST_DAY_UNTOUCHED:
         return Offset(0, f"as published: acquired on or before {LAST_DAY_UNTOUCHED}")
-    why = f"as published: acquired after {LAST_DAY_UNTOUCHED}; only where the digital number is {OFFSET_DN} or more"
-    return Offset(OFFSET_DN, why, from_dn=OFFSET_DN)
+    where = f"only where the digital number is {OFFSET_DN} or more"
+    return Offset(OFFSET_DN, f"as published: acquired after {LAST_DAY_UNTOUCHED}; {where}", from_dn=OFFSET_DN)
 
 
 def offset_of(

@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
 
 from flows.ingest import ingest_block
 from flows.listing import LeftOut, Listing, read_listing, write_listing
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import WarehouseError
-from monitoring.scenes import Scene
+from monitoring.scenes import S2_BANDS, Scene, Sensor
 from monitoring.seasons import Season
 from warehouse.cube import open_cube
 
@@ -52,6 +54,36 @@ def test_a_scene_is_read_once_and_never_again(workspace: Workspace) -> None:
     assert read_listing(Path(first.listing)).scene_ids == read_listing(Path(again.listing)).scene_ids
     series = open_cube(workspace.cube, block).read(SEASON.start, SEASON.end)
     assert series.scene_ids == read_listing(Path(first.listing)).scene_ids
+
+
+def darken(path: Path) -> None:
+    """Make every value of a band at most 500, as in deep shade."""
+    with rasterio.open(path) as file:
+        profile, values = file.profile, file.read()
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(np.minimum(values, 500))
+
+
+def test_each_offset_rule_has_a_cube_of_its_own(
+    workspace: Workspace, tmp_path: Path, write_settings: WriteSettings
+) -> None:
+    block = workspace.blocks[first_block(workspace)]
+    settings = write_settings(tmp_path, tmp_path / "archive", offset_rule="as-published")
+    other = open_workspace(str(settings))
+    scene, *_ = (
+        each
+        for each in workspace.catalogue.scenes(block.pixels.bbox, SEASON.start, SEASON.end)
+        if each.sensor is Sensor.S2
+    )
+    darken(Path(scene.href("B02")))
+    assert ingest_block(workspace, block, SEASON).n_read == ingest_block(other, block, SEASON).n_read > 30
+    corrected, published = (
+        open_cube(each.cube, block).read(SEASON.start, SEASON.end).s2.values for each in (workspace, other)
+    )
+    dark = published != corrected
+    assert set(np.argwhere(dark)[:, 2].tolist()) == {S2_BANDS.index("B02")}
+    assert (published[dark] == 500).all()  # left as delivered, where brighter ones have 1000 taken off
+    assert (corrected[dark] == 1).all()
 
 
 def test_a_truncated_band_costs_its_scene_only_and_is_read_when_mended(workspace: Workspace) -> None:

@@ -25,6 +25,14 @@ def test_relative_paths_are_relative_to_the_settings_file(tmp_path: Path) -> Non
     assert settings.home == tmp_path / ".underwood"
 
 
+def test_a_card_of_ones_own_is_relative_to_the_settings_file_and_an_id_is_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    own = read_settings(written(tmp_path, MINIMAL + 'encoder = "mine.json"\n'))
+    assert own.encoder == str(tmp_path / "mine.json")
+    assert read_settings(written(tmp_path, MINIMAL)).encoder == "underwood-student-1"
+
+
 def test_a_web_address_is_left_as_it_is(tmp_path: Path) -> None:
     text = MINIMAL.replace("archive/catalog.json", "https://stac.example/v1")
     assert read_settings(written(tmp_path, text)).catalogue == "https://stac.example/v1"

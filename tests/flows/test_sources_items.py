@@ -177,8 +177,8 @@ def test_without_a_baseline_the_day_decides_on_planetary_computer(day: str, offs
     acquired = datetime.fromisoformat(day)
     decided = offset_of("planetary-computer", "", acquired, {}, "https://x/B04.tif")
     assert decided is not None
-    assert decided[0] == offset
-    assert "no baseline" in decided[1]
+    assert decided.dn == offset
+    assert "no baseline" in decided.why
 
 
 def test_without_a_baseline_an_unknown_source_is_refused() -> None:
