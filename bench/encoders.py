@@ -240,6 +240,8 @@ def upstream_v1_1(config: Any, state: Any, tile: Path, arguments: argparse.Names
     """Return the same calls with the public v1.1 code."""
     root = arguments.upstream / "tessera_infer_QAT"
     sys.path.insert(0, str(root / "src"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "models"]:
+        del sys.modules[name]  # the public code has a package of that name too
     spec = importlib.util.spec_from_file_location(
         "upstream_config", root / "configs" / "v1_1_infer_config.py"
     )

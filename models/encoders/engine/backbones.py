@@ -55,7 +55,7 @@ class PackedV1:
     def __call__(self, values: Tensor, days: Tensor, fill: Fill, work: Workspace) -> Tensor:
         """Return (b, d) float32."""
         encoded = self.transformer(values.to(work.dtype), days, fill.multiplicity, work)
-        return self.pool(encoded, fill.order, work)
+        return self.pool(encoded, fill.order)
 
 
 @dataclass(frozen=True)

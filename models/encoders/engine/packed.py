@@ -6,7 +6,7 @@ Nothing here is an approximation; what differs is the order of the same sums:
 - the values carry a column of ones, so that the product that mixes them also adds up the weights;
 - an observation that counts m times has its values and its one multiplied by m, where softmax adds log m;
 - scores are made head by head, so that one head's scores stay in the cache;
-- every intermediate lies in a workspace that is allocated once.
+- products run on weights laid out for oneDNN, which adds biases and residuals and clips in the same pass.
 
 The rows of a matrix product do not depend on how many rows there are, from MIN_ROWS on, and no result here
 depends on another pixel's: so an embedding is the same to the last bit in any batch, order or thread.
@@ -26,6 +26,11 @@ from torch import Tensor, nn
 
 from models.encoders.networks.transformer import BandEmbedding, Layer, LayerStack
 
+#: Products with prepared weights and what follows them in one pass (torch 2.13, which is pinned).
+_POINTWISE = torch.ops.mkldnn._linear_pointwise
+_REORDER = torch.ops.mkldnn._reorder_linear_weight
+#: Rows that weights are laid out for; others work as well.
+TYPICAL_ROWS = 2048
 #: Fewest rows of a matrix product whose rows do not depend on their number; fewer take other kernels.
 MIN_ROWS = 8
 #: exp2 of scores up to this needs no shift; float32 and bfloat16 overflow at 128.
@@ -57,25 +62,45 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Affine:
-    """A linear map with its bias apart."""
+    """A linear map with its bias."""
 
     weight: Tensor
-    """(in, out)."""
+    """(out, in) in the layout oneDNN multiplies fastest by, or plain where oneDNN is not there."""
     bias: Tensor
     """(out,)."""
 
-    def __call__(self, x: Tensor, out: Tensor) -> Tensor:
-        """x (n, in) -> out (n, out)."""
-        return torch.addmm(self.bias, x, self.weight, out=out)
+    def __call__(self, x: Tensor) -> Tensor:
+        """x (n, in) -> (n, out)."""
+        return self._fused(x, "none") if self.weight.is_mkldnn else self._plain(x)
 
-    def add_to(self, residual: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    def relu(self, x: Tensor) -> Tensor:
+        """x (n, in) -> (n, out), negative numbers 0."""
+        return self._fused(x, "relu") if self.weight.is_mkldnn else self._plain(x).relu_()
+
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """Return residual + x mapped: (n, out)."""
-        return torch.add(residual, self.bias, out=out).addmm_(x, self.weight)
+        if not self.weight.is_mkldnn:
+            return self._plain(x).add_(residual)
+        added: Tensor = _POINTWISE.binary(x, residual, self.weight, self.bias, "add")
+        return added
+
+    def _fused(self, x: Tensor, then: str) -> Tensor:
+        mapped: Tensor = _POINTWISE(x, self.weight, self.bias, then, [], "")
+        return mapped
+
+    def _plain(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight, self.bias)
 
 
 def pack(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Affine:
     """Return a map from weights as nn.Linear has them: (out, in), (out,)."""
-    return Affine(weight.detach().t().contiguous().to(dtype), bias.detach().to(dtype))
+    plain = weight.detach().to(dtype).contiguous()
+    packed = _REORDER(plain, TYPICAL_ROWS) if _has_onednn() else plain
+    return Affine(packed, bias.detach().to(dtype))
+
+
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -95,11 +120,8 @@ class PackedLayer:
         self, x: Tensor, shape: tuple[int, int], multiplicity: Tensor | None, work: Workspace
     ) -> Tensor:
         """x (b * l, d) -> (b * l, d); shape (b, l), multiplicity (l,)."""
-        n, d = x.shape
-        mixed = self.attend(x, shape, multiplicity, work)
-        x = _norm(self.norm1, self.out.add_to(x, mixed, work.take("sum", n, d)))
-        hidden = self.widen(x, work.take("hidden", n, len(self.widen.bias))).relu_()
-        return _norm(self.norm2, self.narrow.add_to(x, hidden, work.take("sum", n, d)))
+        x = _norm(self.norm1, self.out.add_to(x, self.attend(x, shape, multiplicity, work)))
+        return _norm(self.norm2, self.narrow.add_to(x, self.widen.relu(x)))
 
     def attend(
         self, x: Tensor, shape: tuple[int, int], multiplicity: Tensor | None, work: Workspace
@@ -107,7 +129,7 @@ class PackedLayer:
         """Return what attention makes of each token: (b * l, d)."""
         (b, steps), d = shape, x.shape[1]
         e, g = d // self.heads, (len(self.project.bias) - 2 * d) // self.heads
-        projected = self.project(x, work.take("projected", len(x), len(self.project.bias))).view(b, steps, -1)
+        projected = self.project(x).view(b, steps, -1)
         q, k, v = torch.split(projected, [d, d, self.heads * g], dim=-1)
         if multiplicity is not None:
             v.mul_(multiplicity[:, None])
@@ -141,22 +163,20 @@ class PackedTransformer:
     """Band embedding, day encoding and layers of one sensor's backbone."""
 
     first: Affine
-    second: Tensor
-    """(d, d); its bias is in `days`."""
+    second: Affine
     days: Tensor
-    """(367, d) day encoding plus the second linear's bias."""
+    """(367, d) day encoding."""
     layers: tuple[PackedLayer, ...]
 
     def __call__(self, values: Tensor, days: Tensor, multiplicity: Tensor | None, work: Workspace) -> Tensor:
         """values (b, l, c), days (b, l), multiplicity (l,) -> (b, l, d); b * l at least MIN_ROWS."""
         b, steps, bands = values.shape
-        n, d = b * steps, len(self.second)
-        hidden = self.first(values.view(n, bands), work.take("hidden", n, d)).relu_()
-        x = torch.index_select(self.days, 0, days.view(n), out=work.take("tokens", n, d))
-        x = x.addmm_(hidden, self.second)
+        n = b * steps
+        when = torch.index_select(self.days, 0, days.view(n))
+        x = self.second.add_to(when, self.first.relu(values.view(n, bands)))
         for layer in self.layers:
             x = layer(x, (b, steps), multiplicity, work)
-        return x.view(b, steps, d)
+        return x.view(b, steps, -1)
 
 
 def pack_transformer(
@@ -164,11 +184,8 @@ def pack_transformer(
 ) -> PackedTransformer:
     """Return a backbone's transformer packed in a number format, from its modules in float32."""
     first, second = (_packed_linear(embedding[place], dtype) for place in (0, 2))
-    bias = embedding[2].bias
-    assert isinstance(bias, Tensor)
-    days = (day_table + bias).detach().to(dtype)
     layers = tuple(_pack_layer(layer, dtype) for layer in stack.layers)
-    return PackedTransformer(first, second.weight, days, layers)
+    return PackedTransformer(first, second, day_table.to(dtype), layers)
 
 
 def _packed_linear(linear: nn.Module, dtype: torch.dtype) -> Affine:
@@ -212,12 +229,12 @@ def _cast(norm: nn.LayerNorm, dtype: torch.dtype) -> nn.LayerNorm:
 class PackedPool:
     """Attention pooling with one learned query."""
 
-    query: Tensor
-    """(d, MIN_ROWS): the query and columns of zeros, as a product with one column takes another kernel."""
+    query: Affine
+    """d -> MIN_ROWS: the query and zeros, as a product with one column takes another kernel."""
 
     def __call__(self, x: Tensor, multiplicity: Tensor | None) -> Tensor:
         """x (b, l, d), multiplicity (l,) -> (b, d)."""
-        logits = (x.flatten(0, 1) @ self.query)[:, 0].view(x.shape[:2]).float()
+        logits = self.query(x.flatten(0, 1))[:, 0].view(x.shape[:2]).float()
         if multiplicity is not None:
             logits = logits + multiplicity.log()
         return torch.bmm(torch.softmax(logits, dim=-1)[:, None].to(x.dtype), x).squeeze(1)
@@ -225,6 +242,6 @@ class PackedPool:
 
 def pack_pool(query: nn.Linear, dtype: torch.dtype) -> PackedPool:
     """Return the pooling of a query; its bias shifts every logit alike and so does nothing."""
-    padded = torch.zeros(query.in_features, MIN_ROWS, dtype=dtype)
-    padded[:, 0] = query.weight.detach()[0]
-    return PackedPool(padded)
+    padded = torch.zeros(MIN_ROWS, query.in_features)
+    padded[0] = query.weight.detach()[0]
+    return PackedPool(pack(padded, torch.zeros(MIN_ROWS), dtype))

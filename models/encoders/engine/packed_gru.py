@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.encoders.engine.packed import MIN_ROWS, Affine, Workspace, pack
+from models.encoders.engine.packed import MIN_ROWS, Affine, pack
 from models.encoders.networks.tessera_v1 import OrderedPool, ResetFirstGru
 
 
@@ -30,19 +30,19 @@ class PackedGruPool:
     query: Tensor
     """(d, MIN_ROWS) float32: the query and columns of zeros."""
 
-    def __call__(self, x: Tensor, order: Tensor, work: Workspace) -> Tensor:
+    def __call__(self, x: Tensor, order: Tensor) -> Tensor:
         """x (b, l, d), order (s,) -> (b, d) float32."""
         if len(order) == 1:
             return x[:, 0].float()  # its weight is 1
-        states = self._states(x, order, work)  # (b, s, d)
+        states = self._states(x, order)  # (b, s, d)
         logits = (self.norm(states).flatten(0, 1) @ self.query)[:, 0].view(len(x), -1)
         weights = torch.zeros(x.shape[:2]).index_add_(1, order, torch.softmax(logits, dim=-1))
         return torch.bmm(weights[:, None].to(x.dtype), x).squeeze(1).float()
 
-    def _states(self, x: Tensor, order: Tensor, work: Workspace) -> Tensor:
+    def _states(self, x: Tensor, order: Tensor) -> Tensor:
         """Return the state after each step: (b, s, d) float32."""
         b, kept, d = x.shape
-        inputs = self.inputs(x.view(-1, d), work.take("hidden", b * kept, 3 * d)).view(b, kept, 3 * d)
+        inputs = self.inputs(x.view(-1, d)).view(b, kept, 3 * d)
         states, h = torch.empty(len(order), b, d), torch.zeros(b, d)
         for step, place in enumerate(order.tolist()):
             now = inputs[:, place]
