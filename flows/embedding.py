@@ -49,6 +49,8 @@ class Request:
     numbers: str = "all"
     dims: int | None = None
     """Length of the embeddings where the encoder has shorter ones; all of them where absent."""
+    memory_bytes: int | None = None
+    """Bound of what is held beside input and output; it changes no result."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def _embed(request: Request, card: EncoderCard, progress: Progress) -> tuple[Emb
     encoder = load_encoder(card, request.weights, device=device, precision=request.precision)
     pixels, shape = _read_pixels(request.source)
     folder = request.out.with_name(f".{request.out.name}.parts")
-    return embed_in_parts(encoder, pixels, folder, _key(request, card), progress), shape
+    found = embed_in_parts(encoder, pixels, folder, _key(request, card), progress, request.memory_bytes)
+    return found, shape
 
 
 def _read_pixels(source: Path) -> tuple[DPixels, tuple[int, ...]]:

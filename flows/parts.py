@@ -20,7 +20,12 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def embed_in_parts(
-    encoder: Encoder, pixels: DPixels, folder: Path, key: str, progress: Progress | None = None
+    encoder: Encoder,
+    pixels: DPixels,
+    folder: Path,
+    key: str,
+    progress: Progress | None = None,
+    memory_bytes: int | None = None,
 ) -> Embeddings:
     """Return the embeddings of N pixels, taken from `folder` as far as an earlier run left them there.
 
@@ -33,7 +38,7 @@ def embed_in_parts(
     for part in kept_parts(folder, key):
         rows = slice(done, done + len(part.reason))
         values[rows], reason[rows], done = part.values, part.reason, rows.stop
-    for rows, part in encoder.stream(pixels, start=done, progress=progress):
+    for rows, part in encoder.stream(pixels, start=done, memory_bytes=memory_bytes, progress=progress):
         values[rows], reason[rows] = part.values, part.reason
         if rows.stop < pixels.n_pixels:
             write_part(folder, key, rows.start, part)

@@ -78,6 +78,9 @@ def embed(
     precision: Annotated[str, typer.Option(help="fp32, or bf16 where the machine computes in it.")] = "fp32",
     numbers: Annotated[NumbersChoice, typer.Option(help="Forms to write.")] = NumbersChoice.ALL,
     dims: Annotated[int | None, typer.Option(help="Keep so many (TESSERA v2: 16, 32 or 64).")] = None,
+    memory: Annotated[
+        int | None, typer.Option("--memory-bytes", min=1, help="Bound beside input and output.")
+    ] = None,
 ) -> None:
     """Embed a d-pixel folder or point samples: `embedding`, `int8`, `scale`, `reason` in one .npz.
 
@@ -86,7 +89,7 @@ def embed(
     from flows.embedding import Request, embed_file
 
     found = weights or pulled_weights(session_of(context), encoder)
-    request = Request(encoder, source, out, found, device, precision, numbers.value, dims)
+    request = Request(encoder, source, out, found, device, precision, numbers.value, dims, memory)
     with progress_bars():
         made = embed_file(request, counting("embed"))
     typer.echo(f"{made.n_pixels} pixels embedded, {made.n_missing} without any observation, in {out}")

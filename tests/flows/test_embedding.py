@@ -97,6 +97,14 @@ def test_a_form_that_is_none_of_them_is_wrong_use(tile: Path, tmp_path: Path) ->
         embed_file(Request("underwood-student-1", tile, tmp_path / "e.npz", numbers="int4"), ignore)
 
 
+@pytest.mark.parametrize("memory", [1, 100_000])
+def test_a_memory_bound_changes_not_one_byte(tile: Path, tmp_path: Path, memory: int) -> None:
+    request = Request("underwood-student-1", tile, tmp_path / "bounded.npz", device="cpu")
+    embed_file(dataclasses.replace(request, memory_bytes=memory), ignore)
+    embed_file(dataclasses.replace(request, out=tmp_path / "free.npz"), ignore)
+    assert (tmp_path / "bounded.npz").read_bytes() == (tmp_path / "free.npz").read_bytes()
+
+
 def points(tile: Path, path: Path) -> Path:
     """The tile's pixels as point samples: the same arrays without the image's axes."""
     arrays = {file.stem: np.load(file) for file in tile.glob("*.npy")}
