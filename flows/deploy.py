@@ -23,6 +23,7 @@ from prefect.flows import Flow
 from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
+from flows.seats import devices
 from flows.settings import Settings
 from monitoring.errors import SettingsError
 
@@ -81,7 +82,7 @@ def _ensure_pool(name: str) -> None:
             client.create_work_pool(WorkPoolCreate(name=name, type="process"))
         try:
             client.create_global_concurrency_limit(
-                GlobalConcurrencyLimitCreate(name="underwood-cuda", limit=1)
+                GlobalConcurrencyLimitCreate(name="underwood-cuda", limit=len(devices("auto")))
             )
         except ObjectAlreadyExists:
             return

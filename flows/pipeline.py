@@ -136,7 +136,7 @@ def estimate_task(config: str, receipt: IngestReceipt) -> EstimateReceipt:
 
 @contextmanager
 def gpu_seat(workspace: Workspace) -> Iterator[None]:
-    """Hold the GPU's only seat across all processes of the server; nothing to hold where none is used."""
+    """Hold one of the GPUs' seats across all processes of the server; nothing to hold where none is used."""
     if workspace.reads_published or choose_device(workspace.settings.device) == "cpu":
         yield
         return
