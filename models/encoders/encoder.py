@@ -22,7 +22,7 @@ from models.encoders.agreement import refuse_disagreement
 from models.encoders.card import D_PIXELS, EncoderCard
 from models.encoders.embeddings import Embeddings, Progress, Reason
 from models.encoders.engine.backbones import PixelNetwork, Pooling, least_pixels, pooling_of
-from models.encoders.engine.batches import Batch, Crew, crew_for
+from models.encoders.engine.batches import Batch, Crew, crew_for, give_back_memory
 from models.encoders.engine.packed import MIN_ROWS
 from models.encoders.inputs.dpixels import DPixels
 from models.encoders.inputs.sequences import (
@@ -130,6 +130,7 @@ class Encoder:
                 found = self._embed(chunk, crew, memory, tell)
                 self._refuse_inexact(pixels, chunk.rows, found)
                 yield chunk.rows, found
+                give_back_memory()
 
     def _chunks(self, pixels: DPixels, start: int, memory: int) -> Iterator[Chunk]:
         """Yield chunks, each read while the one before is in use."""

@@ -98,7 +98,7 @@ def pooling_of(backbone: Backbone, device: str, dtype: torch.dtype) -> Pooling:
         return Unpacked(copy.deepcopy(backbone).to(dtype), dtype)
     transformer = pack_transformer(backbone.embedding, stack, backbone.days, dtype)
     if isinstance(backbone, tessera_v2.Backbone):
-        return PackedV2(transformer, pack_pool(backbone.attn_pool.query, dtype))
+        return PackedV2(transformer, pack_pool(backbone.attn_pool.query))
     if isinstance(backbone.attn_pool.temporal_context, ResetFirstGru):
         return PackedV1(transformer, pack_gru_pool(backbone.attn_pool, dtype))
     return PackedEarly(transformer, backbone)

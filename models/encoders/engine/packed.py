@@ -31,6 +31,9 @@ _POINTWISE = torch.ops.mkldnn._linear_pointwise
 _REORDER = torch.ops.mkldnn._reorder_linear_weight
 #: Rows that weights are laid out for; others work as well.
 TYPICAL_ROWS = 2048
+#: Rows of a product are filled up to a multiple of this: oneDNN builds, and keeps, a kernel of about 1 MB in
+#: 1 ms for every number of rows it meets.
+ROW_STEP = 64
 #: Fewest rows of a matrix product whose rows do not depend on their number; fewer take other kernels.
 MIN_ROWS = 8
 #: exp2 of scores up to this needs no shift; float32 and bfloat16 overflow at 128.
@@ -99,6 +102,11 @@ def pack(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Affine:
     return Affine(packed, bias.detach().to(dtype))
 
 
+def whole_rows(n: int) -> int:
+    """Return n rounded up to ROW_STEP."""
+    return -(-n // ROW_STEP) * ROW_STEP
+
+
 def _has_onednn() -> bool:
     return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
@@ -119,21 +127,23 @@ class PackedLayer:
     def __call__(
         self, x: Tensor, shape: tuple[int, int], multiplicity: Tensor | None, work: Workspace
     ) -> Tensor:
-        """x (b * l, d) -> (b * l, d); shape (b, l), multiplicity (l,)."""
+        """x (rows, d) -> (rows, d), the first b * l of them tokens; shape (b, l), multiplicity (l,)."""
         x = _norm(self.norm1, self.out.add_to(x, self.attend(x, shape, multiplicity, work)))
         return _norm(self.norm2, self.narrow.add_to(x, self.widen.relu(x)))
 
     def attend(
         self, x: Tensor, shape: tuple[int, int], multiplicity: Tensor | None, work: Workspace
     ) -> Tensor:
-        """Return what attention makes of each token: (b * l, d)."""
+        """Return what attention makes of each token: (rows, d); rows beyond the tokens hold anything."""
         (b, steps), d = shape, x.shape[1]
         e, g = d // self.heads, (len(self.project.bias) - 2 * d) // self.heads
-        projected = self.project(x).view(b, steps, -1)
+        n = b * steps
+        projected = self.project(x)[:n].view(b, steps, -1)
         q, k, v = torch.split(projected, [d, d, self.heads * g], dim=-1)
         if multiplicity is not None:
             v.mul_(multiplicity[:, None])
-        mixed = work.take("mixed", b, steps, d)
+        whole = work.take("mixed", len(x), d)
+        mixed = whole[:n].view(b, steps, d)
         flat = work.take("scores", -(-b * steps * steps // WHOLE_LANES) * WHOLE_LANES)
         scores, weighted = flat[: b * steps * steps].view(b, steps, steps), work.take("weighted", b, steps, g)
         for head in range(self.heads):
@@ -143,7 +153,7 @@ class PackedLayer:
             flat.exp2_()
             torch.bmm(scores, v[..., values], out=weighted)
             torch.div(weighted[..., :e], weighted[..., e : e + 1], out=mixed[..., mine])
-        return mixed.view(-1, d)
+        return whole
 
 
 def _shift_far_rows(scores: Tensor) -> None:
@@ -171,12 +181,14 @@ class PackedTransformer:
     def __call__(self, values: Tensor, days: Tensor, multiplicity: Tensor | None, work: Workspace) -> Tensor:
         """values (b, l, c), days (b, l), multiplicity (l,) -> (b, l, d); b * l at least MIN_ROWS."""
         b, steps, bands = values.shape
-        n = b * steps
-        when = torch.index_select(self.days, 0, days.view(n))
-        x = self.second.add_to(when, self.first.relu(values.view(n, bands)))
+        n, rows = b * steps, whole_rows(b * steps)
+        bare = work.take("values", rows, bands)
+        bare[:n] = values.view(n, bands)
+        when = nn.functional.pad(days.view(n), (0, rows - n))
+        x = self.second.add_to(torch.index_select(self.days, 0, when), self.first.relu(bare))
         for layer in self.layers:
             x = layer(x, (b, steps), multiplicity, work)
-        return x.view(b, steps, -1)
+        return x[:n].view(b, steps, -1)
 
 
 def pack_transformer(
@@ -229,19 +241,19 @@ def _cast(norm: nn.LayerNorm, dtype: torch.dtype) -> nn.LayerNorm:
 class PackedPool:
     """Attention pooling with one learned query."""
 
-    query: Affine
-    """d -> MIN_ROWS: the query and zeros, as a product with one column takes another kernel."""
+    query: Tensor
+    """(d, MIN_ROWS) float32: the query and zeros, as a product with one column takes another kernel."""
 
     def __call__(self, x: Tensor, multiplicity: Tensor | None) -> Tensor:
         """x (b, l, d), multiplicity (l,) -> (b, d)."""
-        logits = self.query(x.flatten(0, 1))[:, 0].view(x.shape[:2]).float()
+        logits = (x.flatten(0, 1).float() @ self.query)[:, 0].view(x.shape[:2])
         if multiplicity is not None:
             logits = logits + multiplicity.log()
         return torch.bmm(torch.softmax(logits, dim=-1)[:, None].to(x.dtype), x).squeeze(1)
 
 
-def pack_pool(query: nn.Linear, dtype: torch.dtype) -> PackedPool:
+def pack_pool(query: nn.Linear) -> PackedPool:
     """Return the pooling of a query; its bias shifts every logit alike and so does nothing."""
-    padded = torch.zeros(MIN_ROWS, query.in_features)
-    padded[0] = query.weight.detach()[0]
-    return PackedPool(pack(padded, torch.zeros(MIN_ROWS), dtype))
+    padded = torch.zeros(query.in_features, MIN_ROWS)
+    padded[:, 0] = query.weight.detach()[0]
+    return PackedPool(padded)

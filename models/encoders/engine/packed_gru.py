@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.encoders.engine.packed import MIN_ROWS, Affine, pack
+from models.encoders.engine.packed import MIN_ROWS, Affine, pack, whole_rows
 from models.encoders.networks.tessera_v1 import OrderedPool, ResetFirstGru
 
 
@@ -42,7 +42,9 @@ class PackedGruPool:
     def _states(self, x: Tensor, order: Tensor) -> Tensor:
         """Return the state after each step: (b, s, d) float32."""
         b, kept, d = x.shape
-        inputs = self.inputs(x.view(-1, d)).view(b, kept, 3 * d)
+        n = b * kept
+        whole = nn.functional.pad(x.reshape(n, d), (0, 0, 0, whole_rows(n) - n))
+        inputs = self.inputs(whole)[:n].view(b, kept, 3 * d)
         states, h = torch.empty(len(order), b, d), torch.zeros(b, d)
         for step, place in enumerate(order.tolist()):
             now = inputs[:, place]
