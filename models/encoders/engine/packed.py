@@ -253,7 +253,12 @@ class PackedPool:
 
 
 def pack_pool(query: nn.Linear) -> PackedPool:
-    """Return the pooling of a query; its bias shifts every logit alike and so does nothing."""
+    """Return the pooling of a query."""
+    return PackedPool(padded_query(query))
+
+
+def padded_query(query: nn.Linear) -> Tensor:
+    """Return (d, MIN_ROWS): a query and zeros; its bias shifts every logit alike and so does nothing."""
     padded = torch.zeros(query.in_features, MIN_ROWS)
     padded[:, 0] = query.weight.detach()[0]
-    return PackedPool(padded)
+    return padded

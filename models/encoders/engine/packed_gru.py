@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.encoders.engine.packed import MIN_ROWS, Affine, pack, whole_rows
+from models.encoders.engine.packed import Affine, pack, padded_query, whole_rows
 from models.encoders.networks.tessera_v1 import OrderedPool, ResetFirstGru
 
 
@@ -67,7 +67,5 @@ def pack_gru_pool(pool: OrderedPool, dtype: torch.dtype) -> PackedGruPool:
         torch.cat([cell.b_r, cell.b_z, cell.b_h]),
         dtype,
     )
-    query = torch.zeros(len(to_gates), MIN_ROWS)
-    query[:, 0] = pool.query.weight.detach()[0]
     gates, candidate = (matrix.detach().contiguous().to(dtype) for matrix in (to_gates, to_candidate))
-    return PackedGruPool(inputs, gates, candidate, pool.layer_norm, query)
+    return PackedGruPool(inputs, gates, candidate, pool.layer_norm, padded_query(pool.query))
