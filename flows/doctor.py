@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flows.seats import choose_device
-from flows.sources.offsets import AS_PUBLISHED, CORRECTED, LAST_DAY_UNTOUCHED, OFFSET_DN
+from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, LAST_DAY_UNTOUCHED, OFFSET_DN
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
 

@@ -17,7 +17,7 @@ from flows.parts import embed_in_parts
 from flows.progress import counting
 from flows.published import read_kept
 from flows.settings import Settings
-from flows.sources.offsets import CORRECTED
+from flows.sources.scenes.offsets import CORRECTED
 from flows.workspace import Workspace
 from models.encoders.embeddings import Embeddings
 from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series

@@ -14,7 +14,7 @@ from flows.progress import advance
 from flows.published import list_published
 from flows.quality.gate import Verdict, check_scenes
 from flows.sources.addresses import is_web
-from flows.sources.pixels import read_scene
+from flows.sources.assets.pixels import read_scene
 from flows.workspace import Workspace
 from monitoring.errors import PixelReadError
 from monitoring.grid import Block, PixelSet

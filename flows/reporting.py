@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from flows.sources.provenance import SIMULATED
+from flows.sources.catalogues.provenance import SIMULATED
 from flows.workspace import Workspace
 from monitoring.controls import Control, controls_among
 from monitoring.errors import ReportError

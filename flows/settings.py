@@ -10,8 +10,8 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from flows.sources.offsets import AS_PUBLISHED, CORRECTED, OffsetRule
-from flows.sources.provenance import GEOTESSERA
+from flows.sources.catalogues.provenance import GEOTESSERA
+from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, OffsetRule
 from monitoring.errors import SettingsError
 
 #: The settings file looked for where none is named.

@@ -17,9 +17,9 @@ from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
 from flows.published import list_published, read_kept
-from flows.sources.offsets import CORRECTED
-from flows.sources.provenance import SIMULATED
+from flows.sources.catalogues.provenance import SIMULATED
 from flows.sources.samples import read_samples
+from flows.sources.scenes.offsets import CORRECTED
 from flows.workspace import Workspace
 from models.encoders.inputs.dpixels import DPixels
 from models.heads.head import Head, fit_head, save_head

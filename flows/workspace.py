@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from flows.seats import Seats, devices
 from flows.settings import Settings, read_settings
-from flows.sources.catalogue import Catalogue, open_catalogue
-from flows.sources.provenance import GEOTESSERA
-from flows.sources.woodlands import BoundaryReading, read_woodlands
+from flows.sources.boundaries.woodlands import BoundaryReading, read_woodlands
+from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
+from flows.sources.catalogues.provenance import GEOTESSERA
 from monitoring.errors import BoundaryError, CardMismatchError
 from monitoring.grid import Block, make_blocks
 from monitoring.science import Science, read_science

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.archive.items import S1_COLLECTION, S2_COLLECTION
 from flows.archive.parks import PARKS, YEARS
-from flows.sources.provenance import SIMULATED
+from flows.sources.catalogues.provenance import SIMULATED
 
 Json = dict[str, Any]
 

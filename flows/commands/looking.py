@@ -115,7 +115,7 @@ def woodlands_check(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show what the service makes of a boundary file, one row per polygon; exit 1 when any is refused."""
-    from flows.sources.woodlands import read_woodlands
+    from flows.sources.boundaries.woodlands import read_woodlands
 
     reading = read_woodlands(file)
     rows: list[Row] = [

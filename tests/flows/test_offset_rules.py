@@ -16,10 +16,10 @@ from flows.estimate import inputs_hash
 from flows.listing import Listing
 from flows.settings import Settings, read_settings
 from flows.sources.addresses import Place
-from flows.sources.items import Offer, Rejected, offer_from_item
-from flows.sources.offsets import AS_PUBLISHED, Offset, OffsetRule, offset_of, published_offset_of
-from flows.sources.pixels import reflectance
-from flows.sources.sampling import Sampled
+from flows.sources.assets.pixels import reflectance
+from flows.sources.assets.sampling import Sampled
+from flows.sources.scenes.items import Offer, Rejected, offer_from_item
+from flows.sources.scenes.offsets import AS_PUBLISHED, Offset, OffsetRule, offset_of, published_offset_of
 from flows.training import pretrain_student
 from flows.workspace import open_workspace
 from models.encoders.card import encoder_cards

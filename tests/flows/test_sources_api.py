@@ -26,9 +26,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from flows.sources.catalogue import Catalogue, open_catalogue
-from flows.sources.pixels import read_scene
-from flows.sources.woodlands import read_woodlands
+from flows.sources.assets.pixels import read_scene
+from flows.sources.boundaries.woodlands import read_woodlands
+from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from monitoring.errors import CatalogueError, PixelReadError
 from monitoring.grid import PixelSet, make_blocks
 from monitoring.scenes import S2_BANDS, Scene
@@ -222,7 +222,7 @@ def test_box_and_time_are_filtered_the_same_way(world: World) -> None:
 
 
 def test_pages_are_followed_to_the_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.sources.api.PAGE_SIZE", 7)
+    monkeypatch.setattr("flows.sources.catalogues.api.PAGE_SIZE", 7)
     assert len(open_catalogue(world.api).scenes(BOX, START, END)) == 74
 
 

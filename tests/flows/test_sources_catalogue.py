@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from flows.sources.api import choose_collections
-from flows.sources.catalogue import Catalogue, open_catalogue
+from flows.sources.catalogues.api import choose_collections
+from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from monitoring.errors import CatalogueError
 from monitoring.scenes import S2_BANDS, Sensor
 

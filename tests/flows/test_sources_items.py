@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.sources.addresses import AddressRefusedError, Place, resolve, shown, without_secrets
-from flows.sources.duplicates import newest_copies
-from flows.sources.items import Offer, Rejected, offer_from_item
-from flows.sources.offsets import offset_of
-from flows.sources.provenance import source_of
+from flows.sources.catalogues.provenance import source_of
+from flows.sources.scenes.duplicates import newest_copies
+from flows.sources.scenes.items import Offer, Rejected, offer_from_item
+from flows.sources.scenes.offsets import offset_of
 from monitoring.scenes import S2_BANDS, Sensor
 
 WEB = Place("https://stac.example/items/a.json", "")

@@ -20,12 +20,12 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 
 from flows.sources.addresses import Place, place_of, resolve
-from flows.sources.documents import read_document
-from flows.sources.items import Offer, offer_from_item
-from flows.sources.pixels import ScenePixels, read_scene, reflectance
-from flows.sources.rasters import gdal_environment, grid_of, open_raster
-from flows.sources.sampling import Method, Sampled, sample
-from flows.sources.static import crawl
+from flows.sources.assets.pixels import ScenePixels, read_scene, reflectance
+from flows.sources.assets.rasters import gdal_environment, grid_of, open_raster
+from flows.sources.assets.sampling import Method, Sampled, sample
+from flows.sources.catalogues.documents import read_document
+from flows.sources.catalogues.static import crawl
+from flows.sources.scenes.items import Offer, offer_from_item
 from monitoring.errors import PixelReadError
 from monitoring.grid import PixelSet
 from monitoring.scenes import S1_BANDS, S2_BANDS, Scene, Sensor

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import LineString, MultiPolygon, Point, Polygon
 
-from flows.sources.parks import Park, park_names, read_parks
-from flows.sources.polygons import UnusablePolygonError, equal_area_ha, mend
-from flows.sources.woodlands import WoodlandColumns, read_woodlands
+from flows.sources.boundaries.parks import Park, park_names, read_parks
+from flows.sources.boundaries.polygons import UnusablePolygonError, equal_area_ha, mend
+from flows.sources.boundaries.woodlands import WoodlandColumns, read_woodlands
 from monitoring.errors import BoundaryError
 from monitoring.woodlands import Status
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flows.sources.offsets import baseline_number
+from flows.sources.scenes.offsets import baseline_number
 
 _BASELINE = re.compile(r"\d\d\.\d\d")
 _PRODUCT = re.compile(r"(S2[A-Z])_MSIL2A_(\d{8}T\d{6})_N(\d\d)(\d\d)_R\d{3}_T(\w{5})_")

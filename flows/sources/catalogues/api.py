@@ -16,8 +16,9 @@ from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import PystacClientWarning
 
 from flows.sources.addresses import Place, is_web, shown
-from flows.sources.documents import TIMEOUT_S, unusable
-from flows.sources.items import (
+from flows.sources.catalogues.documents import TIMEOUT_S, unusable
+from flows.sources.catalogues.provenance import source_of
+from flows.sources.scenes.items import (
     S1_COLLECTIONS,
     S2_COLLECTIONS,
     Box,
@@ -26,8 +27,7 @@ from flows.sources.items import (
     offer_from_item,
     why_not,
 )
-from flows.sources.offsets import CORRECTED, OffsetRule
-from flows.sources.provenance import source_of
+from flows.sources.scenes.offsets import CORRECTED, OffsetRule
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Sensor
 

@@ -8,15 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from flows.sources.acquisitions import moment
 from flows.sources.addresses import AddressRefusedError, Place, is_web, place_of, shown
-from flows.sources.api import open_api
-from flows.sources.documents import read_document
-from flows.sources.duplicates import newest_copies
-from flows.sources.items import Box, Offer, Rejected
-from flows.sources.offsets import CORRECTED, OffsetRule
-from flows.sources.provenance import UNKNOWN_SOURCE, source_of
-from flows.sources.static import read_static
+from flows.sources.catalogues.api import open_api
+from flows.sources.catalogues.documents import read_document
+from flows.sources.catalogues.provenance import UNKNOWN_SOURCE, source_of
+from flows.sources.catalogues.static import read_static
+from flows.sources.scenes.acquisitions import moment
+from flows.sources.scenes.duplicates import newest_copies
+from flows.sources.scenes.items import Box, Offer, Rejected
+from flows.sources.scenes.offsets import CORRECTED, OffsetRule
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Scene, Sensor
 

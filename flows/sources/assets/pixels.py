@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.sources.addresses import is_web
-from flows.sources.rasters import check_band, gdal_environment, grid_of, open_raster
-from flows.sources.sampling import Method, Sampled, sample
+from flows.sources.assets.rasters import check_band, gdal_environment, grid_of, open_raster
+from flows.sources.assets.sampling import Method, Sampled, sample
 from monitoring.errors import PixelReadError
 from monitoring.grid import PixelSet
 from monitoring.scenes import SCL_BAND, Scene, Sensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from flows.sources.provenance import EARTH_SEARCH, PLANETARY_COMPUTER, SIMULATED
+from flows.sources.catalogues.provenance import EARTH_SEARCH, PLANETARY_COMPUTER, SIMULATED
 
 #: The two rules there are; pixels of one are never kept beside pixels of the other.
 OffsetRule = Literal["corrected", "as-published"]

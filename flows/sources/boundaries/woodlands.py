@@ -10,10 +10,10 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from flows.sources.identities import Candidate, woodland_ids
-from flows.sources.parks import Park, park_names
-from flows.sources.polygons import Mended, UnusablePolygonError, mend, outline_key, to_equal_area
-from flows.sources.vectors import attribute_text, read_features
+from flows.sources.boundaries.identities import Candidate, woodland_ids
+from flows.sources.boundaries.parks import Park, park_names
+from flows.sources.boundaries.polygons import Mended, UnusablePolygonError, mend, outline_key, to_equal_area
+from flows.sources.boundaries.vectors import attribute_text, read_features
 from monitoring.errors import BoundaryError
 from monitoring.woodlands import Status, Woodland
 

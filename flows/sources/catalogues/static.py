@@ -12,12 +12,12 @@ from typing import Any
 
 import pystac
 
-from flows.sources.acquisitions import moment
 from flows.sources.addresses import AddressRefusedError, Place, is_web, resolve, shown
-from flows.sources.documents import Document, kind_of, read_document
-from flows.sources.items import Box, Offer, Rejected, offer_from_item
-from flows.sources.offsets import CORRECTED, OffsetRule
-from flows.sources.provenance import source_of
+from flows.sources.catalogues.documents import Document, kind_of, read_document
+from flows.sources.catalogues.provenance import source_of
+from flows.sources.scenes.acquisitions import moment
+from flows.sources.scenes.items import Box, Offer, Rejected, offer_from_item
+from flows.sources.scenes.offsets import CORRECTED, OffsetRule
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Sensor
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import shapely
 
-from flows.sources.items import Offer, Rejected
+from flows.sources.scenes.items import Offer, Rejected
 
 #: Two items of one acquisition that share at least this much of the smaller footprint are copies;
 #: less, and they are the two halves of a tile that a datatake's end cut through.

@@ -12,7 +12,8 @@ from typing import Any
 import shapely
 from shapely.errors import GEOSException
 
-from flows.sources.acquisitions import (
+from flows.sources.addresses import AddressRefusedError, Place, resolve
+from flows.sources.scenes.acquisitions import (
     Version,
     baseline_of,
     moment,
@@ -21,8 +22,14 @@ from flows.sources.acquisitions import (
     text_of,
     version_of,
 )
-from flows.sources.addresses import AddressRefusedError, Place, resolve
-from flows.sources.offsets import AS_PUBLISHED, CORRECTED, Offset, OffsetRule, offset_of, published_offset_of
+from flows.sources.scenes.offsets import (
+    AS_PUBLISHED,
+    CORRECTED,
+    Offset,
+    OffsetRule,
+    offset_of,
+    published_offset_of,
+)
 from monitoring.scenes import S1_BANDS, S2_BANDS, SCL_BAND, Scene, Sensor
 
 Box = tuple[float, float, float, float]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from flows.sources.rasters import Grid
+from flows.sources.assets.rasters import Grid
 from monitoring.errors import PixelReadError
 
 #: Most bytes of tiles that one band is held in while its pixels are gathered.

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flows.sources.polygons import Mended
+from flows.sources.boundaries.polygons import Mended
 
 _ID = re.compile(r"[\w:-][\w .:-]{0,79}")
 

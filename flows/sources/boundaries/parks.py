@@ -8,8 +8,8 @@ from pathlib import Path
 
 from shapely import MultiPolygon, Polygon, STRtree
 
-from flows.sources.polygons import UnusablePolygonError, mend
-from flows.sources.vectors import attribute_text, read_features
+from flows.sources.boundaries.polygons import UnusablePolygonError, mend
+from flows.sources.boundaries.vectors import attribute_text, read_features
 from monitoring.errors import BoundaryError
 
 _NAME_COLUMNS = ("park", "name", "npark_name")

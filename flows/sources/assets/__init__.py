@@ -1,0 +1,1 @@
+"""Assets: the bytes of a scene, fetched sparsely, verified, and turned into pixels."""

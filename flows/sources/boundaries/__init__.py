@@ -1,0 +1,1 @@
+"""Boundaries: woodland polygons, mended or refused."""

@@ -1,0 +1,1 @@
+"""Catalogues: where scenes are offered, and what is new there."""

@@ -1,0 +1,1 @@
+"""Scenes: from an untrusted item or product to one decided scene per acquisition."""
