@@ -25,7 +25,7 @@ from warehouse.cube import Cube, Observation, open_cube
 #: Scenes held in memory before they are committed to the cube.
 SCENES_PER_COMMIT = 32
 #: Fields of a scene that its quality gate does not ask about.
-_NOT_JUDGED = ("bbox", "hrefs", "offset_rule", "offset_from_dn")
+_NOT_JUDGED = ("bbox", "hrefs", "offset_rule", "offset_from_dn", "relative_orbit", "tile", "checksums")
 #: Scenes of one block read at once; decoding releases the interpreter lock.
 READERS_PER_BLOCK = 2
 

@@ -102,5 +102,6 @@ def _scene(content: dict[str, Any]) -> Scene:
     fields["sensor"] = Sensor(fields["sensor"])
     fields["acquired_at"] = datetime.fromisoformat(fields["acquired_at"])
     fields["bbox"] = tuple(fields["bbox"])
-    fields["hrefs"] = tuple((band, href) for band, href in fields["hrefs"])
+    for pairs in ("hrefs", "checksums"):
+        fields[pairs] = tuple((band, text) for band, text in fields[pairs])
     return Scene(**fields)

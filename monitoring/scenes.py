@@ -10,6 +10,10 @@ from enum import StrEnum
 S2_BANDS = ("B04", "B02", "B03", "B08", "B8A", "B05", "B06", "B07", "B11", "B12")
 #: Scene classification: one class code per pixel, 0 = no data.
 SCL_BAND = "SCL"
+#: Probability of cloud, per cent: an asset that some products have, read only where the science asks for it.
+CLOUD_BAND = "CLD"
+#: Granule metadata (XML) with the grids of sun and view angles: an asset that some products have.
+ANGLES = "MTD_TL"
 #: Polarisations of a Sentinel-1 observation, gamma0 linear power.
 S1_BANDS = ("VV", "VH")
 
@@ -55,11 +59,17 @@ class Scene:
     bbox: tuple[float, float, float, float]
     """west, south, east, north in degrees."""
     hrefs: tuple[tuple[str, str], ...]
-    """(band, address) pairs: the sensor's bands, and SCL for Sentinel-2."""
+    """(band, address) pairs: the sensor's bands first, SCL for Sentinel-2, then CLD and MTD_TL if offered."""
     cloud_fraction: float = float("nan")
     """Share of cloud the catalogue states, 0-1; NaN where it states none."""
     offset_from_dn: int = 1
     """Smallest digital number that `offset_dn` is subtracted from; smaller ones are left as they are."""
+    relative_orbit: int = 0
+    """Number of the orbit within its repeat cycle; 0 where the catalogue states none."""
+    tile: str = ""
+    """MGRS tile such as `30UXC`; empty for radar."""
+    checksums: tuple[tuple[str, str], ...] = ()
+    """(band, multihash in hexadecimal) of the assets whose whole-file checksum the catalogue states."""
 
     def href(self, band: str) -> str:
         """Return the address of a band; KeyError when the scene has none."""
