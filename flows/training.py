@@ -25,7 +25,7 @@ from models.encoders.inputs.dpixels import DPixels
 from models.heads.head import Head, fit_head, save_head
 from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
 from monitoring.errors import SampleError, SettingsError
-from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, utm_epsg
+from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, tile_epsg
 from monitoring.samples import FieldSample
 from monitoring.seasons import Season, seasons_between
 
@@ -111,7 +111,7 @@ def sample_cells(samples: Iterable[FieldSample], block_size_m: int) -> Iterator[
     """Group samples by block cell, in the order of the cells' names."""
     groups: dict[tuple[int, int, int], list[tuple[FieldSample, int, int]]] = defaultdict(list)
     for sample in samples:
-        epsg = utm_epsg(sample.longitude, sample.latitude)
+        epsg = tile_epsg(sample.longitude, sample.latitude)
         to_zone = Transformer.from_crs(4326, epsg, always_xy=True)
         easting, northing = to_zone.transform(sample.longitude, sample.latitude)
         cell = epsg, int(easting // block_size_m), int(northing // block_size_m)

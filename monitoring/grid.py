@@ -106,8 +106,23 @@ class Block:
 
 
 def utm_epsg(longitude: float, latitude: float) -> int:
-    """Return the EPSG code of the UTM zone a point lies in (326xx north, 327xx south)."""
-    zone = min(int((longitude + 180) // 6) + 1, 60)
+    """Return the EPSG code of the plain six-degree UTM zone a point lies in (326xx north, 327xx south)."""
+    return _zone_epsg(min(int((longitude + 180) // 6) + 1, 60), latitude)
+
+
+def tile_epsg(longitude: float, latitude: float) -> int:
+    """Return the EPSG code of the zone whose Sentinel-2 tiles cover a point.
+
+    They follow MGRS, whose zones are widened over western Norway (32V) and Svalbard (31X, 33X, 35X, 37X).
+    """
+    if 56 <= latitude < 64 and 3 <= longitude < 12:
+        return _zone_epsg(32, latitude)
+    if 72 <= latitude < 84 and 0 <= longitude < 42:
+        return _zone_epsg((31, 33, 35, 37)[int((longitude + 3) // 12)], latitude)
+    return utm_epsg(longitude, latitude)
+
+
+def _zone_epsg(zone: int, latitude: float) -> int:
     return (32600 if latitude >= 0 else 32700) + zone
 
 
@@ -121,7 +136,7 @@ def make_blocks(woodlands: Iterable[Woodland], block_size_m: int) -> tuple[Block
 
 def _block_cell(woodland: Woodland, block_size_m: int) -> tuple[int, int, int]:
     point = woodland.geometry.representative_point()
-    epsg = utm_epsg(point.x, point.y)
+    epsg = tile_epsg(point.x, point.y)
     easting, northing = Transformer.from_crs(4326, epsg, always_xy=True).transform(point.x, point.y)
     return epsg, int(easting // block_size_m), int(northing // block_size_m)
 

@@ -11,7 +11,7 @@ from pyproj import Transformer
 from shapely import affinity
 
 from monitoring.estimates import PixelEstimates, aggregate, weighted_mean
-from monitoring.grid import PIXEL_SIZE_M, PixelSet, make_blocks, to_zone, utm_epsg
+from monitoring.grid import PIXEL_SIZE_M, PixelSet, make_blocks, tile_epsg, to_zone, utm_epsg
 from monitoring.scenes import Sensor
 from monitoring.woodlands import Status, Woodland
 
@@ -179,3 +179,22 @@ def test_nothing_seen_gives_no_estimate_and_a_reason() -> None:
 def test_a_weighted_mean_of_equal_values_is_that_value() -> None:
     (block,) = make_blocks([woodland(shapely.Point(100, 100).buffer(55))], 10_000)
     assert weighted_mean(block.coverage, np.full(len(block.pixels), 7.0)) == pytest.approx([7.0])
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "epsg"),
+    [
+        (5.3, 60.6, 32632),
+        (2.9, 60.6, 32631),
+        (5.3, 64.1, 32631),
+        (8.9, 78.0, 32631),
+        (9.1, 78.0, 32633),
+        (20.9, 78.0, 32633),
+        (21.1, 78.0, 32635),
+        (41.9, 78.0, 32637),
+        (-3.0, 54.5, 32630),
+        (-70.66, -33.45, 32719),
+    ],
+)
+def test_a_wood_lies_in_the_zone_of_the_sentinel_2_tiles_that_cover_it(longitude, latitude, epsg):
+    assert tile_epsg(longitude, latitude) == epsg
