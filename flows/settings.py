@@ -7,10 +7,20 @@ import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from flows.sources.catalogues.known import by_name
 from flows.sources.catalogues.provenance import GEOTESSERA
+from flows.sources.catalogues.signing import Secrets
 from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, OffsetRule
 from monitoring.errors import SettingsError
 
@@ -31,6 +41,46 @@ class Schedule(BaseSettings):
     work_pool: str = "underwood"
 
 
+class Access(BaseModel):
+    """What stores of assets want to see; better given in the environment, as `UNDERWOOD_ACCESS__<KEY>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    cdse_key: SecretStr | None = None
+    """Access key of the Copernicus Data Space object store, where the products of `cdse` lie."""
+    cdse_secret: SecretStr | None = None
+    """The secret of that key."""
+    planetary_computer_key: SecretStr | None = None
+    """Subscription key of the Planetary Computer, for more tokens in less time; it works without one."""
+
+    @field_validator("*")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value().strip() if value else ""
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("needs printable ASCII characters without spaces")
+        return SecretStr(text) if text else None
+
+    @model_validator(mode="after")
+    def _refuse_half_a_key(self) -> Self:
+        if (self.cdse_key is None) != (self.cdse_secret is None):
+            raise ValueError("cdse_key and cdse_secret are of use only together")
+        return self
+
+    @property
+    def secrets(self) -> Secrets:
+        """The values themselves, for `flows.sources.catalogues.signing.signer`."""
+        return Secrets(
+            cdse_key=_plain(self.cdse_key),
+            cdse_secret=_plain(self.cdse_secret),
+            planetary_computer_key=_plain(self.planetary_computer_key),
+        )
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
 class Settings(BaseSettings):
     """Where things are, for one installation. Unknown keys are refused.
 
@@ -38,17 +88,27 @@ class Settings(BaseSettings):
     Relative paths are relative to the settings file.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", env_prefix="UNDERWOOD_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", env_prefix="UNDERWOOD_", env_nested_delimiter="__", hide_input_in_errors=True
+    )
 
     config_file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
     home: Path = Path(".underwood")
     """Folder of all that is kept: cube, staging, warehouse, published snapshot, heads, flow records."""
     catalogue: str
-    """Address of a STAC API, or path of a static catalogue; of a store, where the source is `geotessera`."""
+    """Name of a known catalogue (`planetary-computer`, `earth-search`, `cdse`), address of another STAC API,
+    or path of a static catalogue or of a folder of SAFE products; of a store, where the source is
+    `geotessera`. Once read it is the address or an absolute path."""
     source: str | None = None
     """Where the pixels come from (`planetary-computer`, ...), if the catalogue does not show it.
 
     `geotessera`: embeddings are read as published instead of computed from scenes."""
+    second_catalogue: str | None = None
+    """Another catalogue, named like the first, that is asked only which passes there should be."""
+    requests_per_host: int = Field(default=24, ge=1, le=256)
+    """Requests for assets that one host gets at once."""
+    access: Access = Access()
+    """Keys of the stores that assets lie in."""
     offset_rule: OffsetRule = CORRECTED
     """What is subtracted from Sentinel-2 digital numbers (DN).
 
@@ -94,6 +154,16 @@ class Settings(BaseSettings):
             raise ValueError(f"offset_rule {self.offset_rule!r} has no meaning where no scene is read")
         return self
 
+    @model_validator(mode="after")
+    def _resolve_known_names(self) -> Self:
+        """Put the address in place of a catalogue's name, and its source beside it."""
+        address, source = by_name(self.catalogue, self.source)
+        object.__setattr__(self, "catalogue", address)
+        object.__setattr__(self, "source", source)
+        if self.second_catalogue is not None:
+            object.__setattr__(self, "second_catalogue", by_name(self.second_catalogue)[0])
+        return self
+
     @property
     def kept_in(self) -> Path:
         """Folder of what is made from pixels: `home`, or a folder of its own there for the published rule."""
@@ -109,8 +179,10 @@ class Settings(BaseSettings):
                 object.__setattr__(self, name, (anchor / path).resolve())
         if self.encoder.endswith(".json"):
             object.__setattr__(self, "encoder", str((anchor / self.encoder).resolve()))
-        if "://" not in self.catalogue:
-            object.__setattr__(self, "catalogue", str((anchor / self.catalogue).resolve()))
+        for name in ("catalogue", "second_catalogue"):
+            address = getattr(self, name)
+            if address is not None and "://" not in address:
+                object.__setattr__(self, name, str((anchor / address).resolve()))
         return self
 
 

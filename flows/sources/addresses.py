@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+#: Where the `eodata` bucket of Copernicus Data Space is read over the web; the only bucket that is followed.
+EODATA = "https://eodata.dataspace.copernicus.eu/eodata/"
 
 _WEB = ("http", "https")
+_EODATA_BUCKET = "s3://eodata/"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WEB_ADDRESS = re.compile(r"(https?://)([^\s'\"<>]+)")
 
@@ -62,15 +66,24 @@ def place_of(address: str) -> Place:
 def resolve(href: str, place: Place) -> str:
     """Return the absolute path or web address that `href` means in the document at `place`.
 
-    Raises AddressRefusedError for GDAL's `/vsi` addresses, other schemes, credentials, and for files that
-    are outside the catalogue's own folder or named by a catalogue on the web.
+    `s3://eodata/` of Copernicus Data Space means the same object over https. Raises AddressRefusedError for
+    GDAL's `/vsi` addresses, other schemes, credentials, and for files that are outside the catalogue's own
+    folder or named by a catalogue on the web.
     """
     href = href.strip() if isinstance(href, str) else ""
     if not href or _CONTROL.search(href):
         raise AddressRefusedError("an empty or unprintable address")
+    if href.startswith(_EODATA_BUCKET):
+        return _eodata(href.removeprefix(_EODATA_BUCKET))
     if is_web(href) or not place.folder:
         return _web(href, place.document)
     return _within(_local_path(href), place)
+
+
+def _eodata(key: str) -> str:
+    if any(part in ("", ".", "..") for part in key.split("/")):
+        raise AddressRefusedError("an s3 address that is not of one object is not read")
+    return EODATA + quote(key)
 
 
 def _web(href: str, document: str = "") -> str:

@@ -22,11 +22,13 @@ import pytest
 import rasterio
 import uvicorn
 from rasterio.transform import Affine
+from stac_world import HASTE
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from flows.sources.assets.pixels import read_scene
+from flows.sources.assets.transport import Transport
 from flows.sources.boundaries.woodlands import read_woodlands
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from monitoring.errors import CatalogueError, PixelReadError
@@ -234,7 +236,7 @@ def test_pixels_over_the_web_are_those_on_disk_and_only_ranges_are_fetched(world
             [scene for scene in catalogue.scenes(BOX, START, END) if scene.sensor == sensor]
             for catalogue in (world.disk, open_catalogue(world.api))
         )
-        here, there = read_scene(disk, pixels), read_scene(web, pixels)
+        here, there = read_scene(disk, pixels), read_scene(web, pixels, Transport().at)
         np.testing.assert_array_equal(here.values, there.values)
         np.testing.assert_array_equal(here.scl, there.scl)
         assert here.tiles_read == there.tiles_read
@@ -245,10 +247,12 @@ def test_a_signed_address_is_read_and_its_signature_kept_out_of_errors(world: Wo
     pixels = PixelSet(EPSG, np.array([50_000], np.int32), np.array([569_999], np.int32))
     scene = next(s for s in open_catalogue(world.api).scenes(BOX, START, END) if s.sensor == "s2")
     signed = replace(scene, hrefs=tuple((band, f"{href}?sv=1&sig=hush") for band, href in scene.hrefs))
-    np.testing.assert_array_equal(read_scene(signed, pixels).values, read_scene(scene, pixels).values)
+    ranges_of = Transport(patience=HASTE).at
+    one, other = read_scene(signed, pixels, ranges_of), read_scene(scene, pixels, ranges_of)
+    np.testing.assert_array_equal(one.values, other.values)
     gone = tuple((band, href.replace("B8A.tif", "B8X.tif")) for band, href in signed.hrefs)
     with pytest.raises(PixelReadError, match="band B8A") as caught:
-        read_scene(replace(scene, hrefs=gone), pixels)
+        read_scene(replace(scene, hrefs=gone), pixels, ranges_of)
     assert "hush" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -264,9 +268,9 @@ def test_a_file_that_could_not_be_read_once_can_be_read_later(tmp_path: Path) ->
         (scene,) = open_catalogue(str(tmp_path / "item.json")).scenes(BOX, START, END)
         (tmp_path / "pixels" / "vv.tif").rename(tmp_path / "vv.tif")
         with pytest.raises(PixelReadError, match="band VV"):
-            read_scene(scene, pixels)
+            read_scene(scene, pixels, Transport(patience=HASTE).at)
         (tmp_path / "vv.tif").rename(tmp_path / "pixels" / "vv.tif")
-        assert np.isfinite(read_scene(scene, pixels).values).all()
+        assert np.isfinite(read_scene(scene, pixels, Transport(patience=HASTE).at).values).all()
 
 
 # --- servers that misbehave
@@ -433,7 +437,8 @@ def test_the_simulated_archive_is_the_same_behind_an_api(archive: Path, tmp_path
         assert there[1] == here[1]
         pairs = [pair for pair in zip(here[0], there[0], strict=True) if pair[0].epsg == block.pixels.epsg]
         for on_disk, on_web in pairs[::20]:
-            one, other = read_scene(on_disk, block.pixels), read_scene(on_web, block.pixels)
+            one = read_scene(on_disk, block.pixels)
+            other = read_scene(on_web, block.pixels, Transport().at)
             np.testing.assert_array_equal(one.values, other.values)
             np.testing.assert_array_equal(one.scl, other.scl)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flows.sources.assets.patience import Patience
 from flows.sources.catalogues.api import choose_collections
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from monitoring.errors import CatalogueError
@@ -185,7 +186,7 @@ def test_what_is_no_catalogue_is_one_clear_line(tmp_path: Path, content: str, sa
 )
 def test_an_address_that_cannot_be_opened_is_one_clear_line(address: str) -> None:
     with pytest.raises(CatalogueError) as caught:
-        open_catalogue(address)
+        open_catalogue(address, patience=Patience(first_wait_s=0.0))
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -236,7 +237,7 @@ def test_an_invalid_catalogue_of_others_is_refused(shared: Path) -> None:
         open_catalogue(str(shared / "data" / "faults" / "stac_invalid_catalog.json"))
 
 
-@pytest.mark.parametrize("name", ["stac_wrong_stats", "stac_no_ext", "stac_cdse_issue1043_proj_code"])
+@pytest.mark.parametrize("name", ["stac_wrong_stats", "stac_no_ext"])
 def test_odd_items_of_others_are_rejected_with_a_reason(shared: Path, name: str) -> None:
     window = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
     catalogue = open_catalogue(str(shared / "data" / "faults" / f"{name}.json"))
@@ -253,3 +254,11 @@ def test_a_real_item_beside_its_bands_becomes_a_scene(shared: Path) -> None:
     assert scene.epsg == 32629
     assert scene.acquisition == "S2A_20200219T112111_T29RKH"
     assert scene.cloud_fraction == pytest.approx(0.04051854)
+
+
+def test_a_real_item_of_copernicus_becomes_a_scene_whose_assets_are_read_over_https(shared: Path) -> None:
+    window = (datetime(2020, 3, 1, tzinfo=UTC), datetime(2020, 4, 1, tzinfo=UTC))
+    path = shared / "data" / "faults" / "stac_cdse_issue1043_proj_code.json"
+    (scene,) = open_catalogue(str(path)).scenes((34.0, 1.0, 36.0, 3.0), *window)
+    assert (scene.source, scene.baseline, scene.epsg) == ("cdse", "05.00", 32636)
+    assert all(href.startswith("https://eodata.dataspace.copernicus.eu/eodata/") for _, href in scene.hrefs)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from hypothesis import strategies as st
 
 from flows.sources.addresses import AddressRefusedError, Place, resolve, shown, without_secrets
 from flows.sources.catalogues.provenance import source_of
-from flows.sources.scenes.duplicates import newest_copies
 from flows.sources.scenes.items import Offer, Rejected, offer_from_item
 from flows.sources.scenes.offsets import offset_of
-from monitoring.scenes import S2_BANDS, Sensor
+from monitoring.scenes import ANGLES, CLOUD_BAND, S2_BANDS, Scene, Sensor
 
 WEB = Place("https://stac.example/items/a.json", "")
 
@@ -160,7 +158,7 @@ def test_every_catalogue_names_its_bands_differently(keys: tuple[str, ...]) -> N
 def test_the_offset_follows_source_location_and_baseline(
     source: str, properties: dict[str, Any], href: str, offset: int
 ) -> None:
-    one = item(**properties)
+    one = item(**{"s2:datatake_id": None, **properties}) | {"id": "scene-1"}
     one["assets"]["B04"]["href"] = href
     scene = offer(one, source).scene
     assert scene.offset_dn == offset
@@ -243,6 +241,16 @@ def test_an_item_that_lacks_something_says_what(change: Any, named: str) -> None
     assert named in reason(one)
 
 
+@pytest.mark.parametrize("huge", [10**400, -(10**400), 1e308, float("inf"), float("nan")])
+def test_a_number_beyond_measure_never_breaks_the_reading(huge: float) -> None:
+    ring = [[huge, 0], [0, 1], [1, 1], [huge, 0]]
+    shape = {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [0, 0, huge, 1]}
+    assert "neither bbox nor geometry" in reason(item() | shape)
+    assert "proj:epsg" in reason(item(**{"proj:epsg": huge}))
+    numbers = {"eo:cloud_cover": huge, "sat:relative_orbit": huge}
+    assert offer(with_offset(item(**numbers), huge), "planetary-computer").scene.relative_orbit == 137
+
+
 def test_radar_without_a_direction_is_refused() -> None:
     assert "sat:orbit_state" in reason(radar(**{"sat:orbit_state": "sideways"}))
 
@@ -285,7 +293,7 @@ def test_rubbish_instead_of_an_item_is_refused(value: Any) -> None:
     [
         "/vsicurl/https://evil.example/a.tif",
         "/vsizip//data/a.zip/a.tif",
-        "s3://eodata/a.tif",
+        "s3://elsewhere/a.tif",
         "ftp://h/a.tif",
         "GTIFF_DIR:1:/data/a.tif",
         "https://user:secret@h.example/a.tif",
@@ -336,94 +344,173 @@ def test_messages_hold_no_secret() -> None:
     assert line == "HTTP 403 for 'https://h.example/a.tif' retry"
 
 
-# --- copies
-
-
-def copy_of(baseline: str, made: str, box: tuple[float, float, float, float] = (-2, 51, -1, 52)) -> Offer:
-    one = item(
-        **{
-            "s2:processing_baseline": baseline,
-            "s2:datatake_id": f"GS2A_20230607T110621_041566_N{baseline}",
-            "s2:generation_time": made,
-        }
-    )
-    one |= {"id": f"{baseline}-{made}", "bbox": list(box)}
-    one["geometry"] = json.loads(shapely.to_geojson(shapely.box(*box)))
-    return offer(one)
-
-
-def test_the_newest_baseline_wins_over_the_newest_date() -> None:
-    old, new = copy_of("04.00", "2024-01-01T00:00:00Z"), copy_of("05.09", "2023-06-08T00:00:00Z")
-    kept, losers = newest_copies([old, new])
-    assert [one.scene.id for one in kept] == [new.scene.id]
-    assert [loser.item_id for loser in losers] == [old.scene.id]
-    assert new.scene.id in losers[0].reason
-
-
-def test_of_one_baseline_the_last_made_wins() -> None:
-    first, last = copy_of("05.09", "2023-06-08T00:00:00Z"), copy_of("05.09", "2023-06-09T00:00:00Z")
-    assert newest_copies([last, first])[0] == (last,)
-    assert newest_copies([first, last])[0] == (last,)
-
-
-def test_the_two_halves_of_a_tile_are_both_kept() -> None:
-    west = copy_of("05.09", "2023-06-08T00:00:00Z", (-2, 51, -1.4, 52))
-    east = copy_of("05.09", "2023-06-08T00:00:01Z", (-1.5, 51, -1, 52))
-    kept, losers = newest_copies([west, east])
-    assert len(kept) == 2
-    assert not losers
-
-
-def test_an_item_served_twice_is_used_once() -> None:
-    one = copy_of("05.09", "2023-06-08T00:00:00Z")
-    assert newest_copies([one, one]) == ((one,), ())
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(["02.12", "04.00", "05.09"]), st.integers(0, 5)), max_size=6),
-    st.randoms(),
-)
-def test_the_choice_does_not_depend_on_the_order_of_items(pairs: list[tuple[str, int]], random: Any) -> None:
-    start = datetime(2023, 7, 1, tzinfo=UTC)
-    offers = [copy_of(b, (start + timedelta(days=d)).isoformat()) for b, d in pairs]
-    shuffled = list(offers)
-    random.shuffle(shuffled)
-    assert newest_copies(offers) == newest_copies(shuffled)
-    assert len(newest_copies(offers)[0]) == min(len(offers), 1)
-
-
 # --- real items
+
+#: Every real item that becomes a scene, by folder: id, tile, relative orbit, baseline, digital number to
+#: subtract, EPSG, optional assets (cloud probability, angles), checksums, what decided the offset.
+REAL_SCENES = """
+[cdse/sentinel-2-l2a]
+S2B_MSIL2A_20200322T074609_N0500_R135_T36NYH_20230612T214223 36NYH 135 05.00 1000 32636 1 11 assets
+S2C_MSIL2A_20260527T014651_N0512_R017_T55WFR_20260527T042005 55WFR 17 05.12 1000 32655 2 12 assets
+[earth_search_v1/sentinel-2-c1-l2a]
+S2A_T13TDE_20240402T174230_L2A 13TDE 98 05.10 1000 32613 2 13 assets
+S2A_T13TDE_20240412T175055_L2A 13TDE 98 05.10 1000 32613 2 13 assets
+S2A_T13TDE_20240422T174753_L2A 13TDE 98 05.10 1000 32613 2 13 assets
+S2B_T13TDE_20240407T174209_L2A 13TDE 98 05.10 1000 32613 2 13 assets
+S2B_T13TDE_20240417T174407_L2A 13TDE 98 05.10 1000 32613 2 13 assets
+S2B_T20EPT_20250731T131905_L2A 20EPT 95 05.11 1000 32720 2 13 assets
+S2B_T24MUV_20250731T130245_L2A 24MUV 95 05.11 1000 32724 2 13 assets
+S2B_T24MWV_20250731T130245_L2A 24MWV 95 05.11 1000 32724 2 13 assets
+[earth_search_v1/sentinel-2-l2a]
+S2A_13TDE_20231008_0_L2A 13TDE 141 05.09 0 32613 1 0 place
+S2B_20EPT_20250731_0_L2A 20EPT 95 05.11 0 32720 1 0 place
+S2B_24MUV_20250731_0_L2A 24MUV 95 05.11 0 32724 1 0 place
+S2B_24MWV_20250731_0_L2A 24MWV 95 05.11 0 32724 1 0 place
+[earth_search_v1/sentinel-s2-l2a-cogs]
+S2B_20EPT_20250731_0_L2A 20EPT 95 05.11 0 32720 0 0 place
+[other/sentinel-2-l2a]
+S2A_29RKH_20200219_0_L2A 29RKH 37 02.14 0 32629 1 0 place
+[other/sentinel-s2-l2a-cogs]
+S2A_31NBJ_20190524_0_L2A 31NBJ 22 02.12 0 32631 0 0 place
+[pages]
+S2A_MSIL2A_20200731T080611_R078_T35MNM_20200818T062751 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200726T080609_R078_T35MNM_20200908T180357 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200721T080611_R078_T35MNM_20200908T180356 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200716T080609_R078_T35MNM_20200816T092511 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200711T080611_R078_T35MNM_20201101T145944 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200706T080609_R078_T35MNM_20201027T081700 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200701T080611_R078_T35MNM_20200824T191001 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200626T080609_R078_T35MNM_20200824T052748 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200621T080611_R078_T35MNM_20200823T125142 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200616T080609_R078_T35MNM_20201027T073925 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200611T080611_R078_T35MNM_20200826T230619 35MNM 78 02.12 0 32735 1 0 baseline
+S2B_MSIL2A_20200606T080609_R078_T35MNM_20200826T094900 35MNM 78 02.12 0 32735 1 0 baseline
+S2A_MSIL2A_20200601T080611_R078_T35MNM_20201027T072253 35MNM 78 02.12 0 32735 1 0 baseline
+[planetary_computer/sentinel-1-rtc]
+S1A_IW_GRDH_1SDV_20240325T055038_20240325T055103_053134_066FC4_rtc - 37 - 0 32632 0 0 radar
+S1A_IW_GRDH_1SDV_20240419T045814_20240419T045839_053498_067DF2_rtc - 51 - 0 32633 0 0 radar
+S1A_IW_GRDH_1SDV_20240419T045904_20240419T045916_053498_067DF2_rtc - 51 - 0 32633 0 0 radar
+[planetary_computer/sentinel-2-l2a]
+S2A_MSIL2A_20150704T101006_R022_T35XQA_20210411T133707 35XQA 22 02.12 0 32635 1 0 baseline
+S2A_MSIL2A_20190101T000001_R116_T58UFF_20201007T214659 58UFF 116 02.12 0 32658 1 0 baseline
+S2A_MSIL2A_20190101T000001_R116_T58UGE_20201007T214656 58UGE 116 02.12 0 32658 1 0 baseline
+S2A_MSIL2A_20190101T000001_R116_T58VFJ_20201007T214649 58VFJ 116 02.12 0 32658 1 0 baseline
+S2A_MSIL2A_20190101T000001_R116_T59ULB_20201007T214700 59ULB 116 02.12 0 32659 1 0 baseline
+S2A_MSIL2A_20190101T000001_R116_T59UMA_20201007T214658 59UMA 116 02.12 0 32659 1 0 baseline
+S2A_MSIL2A_20230216T145731_R082_T21UYT_20230217T083102 21UYT 82 04.00 1000 32621 1 0 baseline
+S2A_MSIL2A_20230216T235751_R087_T52CDV_20230217T134828 52CDV 87 04.00 1000 32752 1 0 baseline
+S2A_MSIL2A_20240823T174901_R141_T13TDE_20240824T013055 13TDE 141 05.11 1000 32613 1 0 baseline
+S2B_MSIL2A_20220612T182919_R027_T24XWR_20220613T123251 24XWR 27 04.00 1000 32624 1 0 baseline
+S2B_MSIL2A_20240419T095549_R122_T46XER_20240419T124342 46XER 122 05.10 1000 32646 1 0 baseline
+S2B_MSIL2A_20240419T095549_R122_T47XMJ_20240419T122756 47XMJ 122 05.10 1000 32647 1 0 baseline
+S2B_MSIL2A_20250312T014549_R074_T53NKG_20250312T041213 53NKG 74 05.11 1000 32653 1 0 baseline
+"""
+#: And every one that does not, by reason.
+REAL_REFUSALS = """
+[sentinel-1-grd: radiometric terrain correction is needed (sentinel-1-rtc)]
+S1A_EW_GRDM_1SDH_20240325T094655_20240325T094811_053136_066FDB
+S1A_IW_GRDH_1SSH_20250731T135637_20250731T135702_060328_077F7E
+S1A_EW_GRDM_1SSH_20150129T081916_20150129T081938_004383_005598
+S1A_IW_GRDH_1SDV_20220428T034417_20220428T034442_042968_05213C
+S1A_IW_GRDH_1SDV_20250312T052236_20250312T052301_058267_073394
+[sentinel-2-l1c: surface reflectance is needed (sentinel-2-l2a)]
+S2B_20EPT_20250731_0_L1C
+S2B_24MVV_20250731_0_L1C
+S2B_24MXV_20250731_0_L1C
+S2B_27VWK_20240206_0_L1C
+[PEPS_S2_L1C: surface reflectance is needed (sentinel-2-l2a)]
+URN:FEATURE:DATA:gdh:25416e3f-1a7f-379a-9b65-a6539b1fd95b:V1
+[sentinel-s1-l1c: radiometric terrain correction is needed (sentinel-1-rtc)]
+S1A_IW_GRDH_1SDH_20181010T113841_20181010T113906_024073_02A190
+[band SCL is missing]
+S2B_23VMF_20200102_0_L2A
+"""
+EVIDENCE = {
+    "assets": "raster offset -0.1 of its assets; baseline {baseline} is 04.00 or later",
+    "place": "files of sentinel-cogs are already corrected",
+    "baseline": "baseline {baseline} is ",
+    "radar": "radar: linear power, no offset",
+}
 
 
 def real_items(shared: Path) -> list[tuple[str, dict[str, Any]]]:
+    """(folder, item) of every item, those of whole pages of an answer included."""
     folder = shared / "data" / "stac_items"
-    with (folder / "MANIFEST.csv").open(newline="") as file:
-        names = [row["file"] for row in csv.DictReader(file)]
-    documents = [(name, json.loads((folder / name).read_text("utf-8"))) for name in names]
-    return [(name, one) for name, document in documents for one in document.get("features", [document])]
+    paths = sorted(folder.rglob("*.json"))
+    documents = [(path, json.loads(path.read_text("utf-8"))) for path in paths]
+    return [
+        ("/".join(path.relative_to(folder).parent.parts), one)
+        for path, document in documents
+        for one in document.get("features", [document])
+    ]
 
 
-def test_real_items_of_every_provider_are_read_or_refused_with_a_reason(shared: Path) -> None:
-    for name, one in real_items(shared):
-        decided = offer_from_item(one, WEB, source_of({}, one))
-        if isinstance(decided, Rejected):
-            assert "grd" in name or "l1c" in name.lower() or "cdse" in name or "sentinel-s2-l2a/" in name, (
-                decided
-            )
+def decided(one: dict[str, Any]) -> Offer | Rejected:
+    return offer_from_item(one, WEB, source_of({}, one))
+
+
+def sections(text: str) -> set[tuple[str, str]]:
+    """(heading, line) of a text with headings in brackets."""
+    heading, found = "", set()
+    for line in text.strip().splitlines():
+        if line.startswith("["):
+            heading = line[1:-1]
+        else:
+            found.add((heading, line))
+    return found
+
+
+def facts(scene: Scene) -> str:
+    extra = sum(band in (CLOUD_BAND, ANGLES) for band, _ in scene.hrefs)
+    how = next(
+        name
+        for name, words in EVIDENCE.items()
+        if scene.offset_rule.startswith(words.format(baseline=scene.baseline))
+    )
+    known = (scene.id, scene.tile or "-", scene.relative_orbit, scene.baseline or "-", scene.offset_dn)
+    return " ".join(map(str, (*known, scene.epsg, extra, len(scene.checksums), how)))
+
+
+def test_every_real_item_becomes_a_known_scene_or_is_refused_for_a_known_reason(shared: Path) -> None:
+    scenes, refusals = set(), set()
+    for folder, one in real_items(shared):
+        result = decided(one)
+        if isinstance(result, Offer):
+            scenes.add((folder, facts(result.scene)))
+        else:
+            refusals.add((result.reason, result.item_id))
+    assert scenes == sections(REAL_SCENES)
+    assert refusals == sections(REAL_REFUSALS)
+
+
+def test_scenes_of_real_items_repeat_what_the_items_state(shared: Path) -> None:
+    for _, one in real_items(shared):
+        result, stated = decided(one), one["properties"]
+        if isinstance(result, Rejected):
             continue
-        provider = name.split("/")[0]
-        expected = {"planetary_computer": "planetary-computer", "pages": "planetary-computer"}
-        assert decided.scene.source == expected.get(provider, "earth-search")
-        baseline = one["properties"].get("s2:processing_baseline", decided.scene.baseline)
-        assert decided.scene.baseline == baseline
+        scene = result.scene
+        assert scene.acquired_at == datetime.fromisoformat(stated["datetime"]).astimezone(UTC)
+        assert scene.platform == stated["platform"].lower()
+        assert scene.relative_orbit == stated.get("sat:relative_orbit", scene.relative_orbit)
+        assert [band for band, _ in scene.hrefs][: len(scene.sensor.bands)] == list(scene.sensor.bands)
+        checksums = {asset.get("file:checksum") for asset in one["assets"].values()}
+        assert {checksum for _, checksum in scene.checksums} <= checksums
+
+
+def test_the_orbit_reckoned_from_a_radar_items_absolute_orbit_is_the_one_it_states(shared: Path) -> None:
+    for _, one in real_items(shared):
+        if one.get("collection") == "sentinel-1-rtc":
+            stated = one["properties"].pop("sat:relative_orbit")
+            result = decided(one)
+            assert isinstance(result, Offer)
+            assert result.scene.relative_orbit == stated
 
 
 def test_the_same_acquisition_has_one_name_in_both_of_earth_searchs_collections(shared: Path) -> None:
     found = [
-        decided.scene
-        for name, one in real_items(shared)
-        if isinstance(decided := offer_from_item(one, WEB, source_of({}, one)), Offer) and "20EPT" in name
+        result.scene
+        for _, one in real_items(shared)
+        if isinstance(result := decided(one), Offer) and result.scene.tile == "20EPT"
     ]
     assert len(found) == 3
     assert {scene.acquisition for scene in found} == {"S2B_20250731T131909_T20EPT"}
@@ -434,14 +521,159 @@ def test_the_same_acquisition_has_one_name_in_both_of_earth_searchs_collections(
     }
 
 
-def test_items_of_copernicus_data_space_are_understood_but_for_their_file_format(shared: Path) -> None:
-    folder = shared / "data" / "stac_items" / "cdse" / "sentinel-2-l2a"
-    for path in sorted(folder.glob("*.json")):
-        one = json.loads(path.read_text("utf-8"))
-        assert "JPEG 2000" in reason(one, source_of({}, one))
-        for asset in one["assets"].values():
-            asset |= {"href": "https://h.example/a.tif", "type": "image/tiff"}
-        scene = offer(one, "cdse").scene
-        assert scene.baseline == one["properties"]["processing:version"]
-        assert scene.offset_dn == 1000
-        assert f"EPSG:{scene.epsg}" == one["assets"]["B04_10m"]["proj:code"]
+def test_items_of_copernicus_data_space_are_read_from_its_bucket_as_jpeg_2000(shared: Path) -> None:
+    for folder, one in real_items(shared):
+        if folder.startswith("cdse"):
+            result = decided(one)
+            assert isinstance(result, Offer)
+            key = one["assets"]["B04_10m"]["href"].removeprefix("s3://")
+            assert result.scene.href("B04").endswith(key)
+            assert f"EPSG:{result.scene.epsg}" == one["assets"]["B04_10m"]["proj:code"]
+
+
+# --- the offset, by evidence
+
+
+def with_offset(
+    one: dict[str, Any], offset: object, scale: object = 0.0001, *, at: str = "raster:bands"
+) -> dict[str, Any]:
+    """The item with the offset stated by its ten optical assets, as STAC 1.0 or 1.1 has it."""
+    for band in S2_BANDS:
+        flat = {"raster:offset": offset, "raster:scale": scale}
+        nested = {at: [{"offset": offset, "scale": scale} if at == "raster:bands" else flat]}
+        one["assets"][band] |= flat if at == "asset" else nested
+    return one
+
+
+@pytest.mark.parametrize("at", ["raster:bands", "bands", "asset"])
+def test_an_offset_that_the_assets_state_is_taken_with_the_baseline(at: str) -> None:
+    scene = offer(with_offset(item(), -0.1, at=at), "cdse").scene
+    assert scene.offset_dn == 1000
+    assert scene.offset_rule == EVIDENCE["assets"].format(baseline="05.09")
+
+
+def test_an_offset_that_contradicts_the_baseline_is_refused_with_both_named() -> None:
+    old = {"s2:processing_baseline": "03.01", "s2:datatake_id": None}
+    text = reason(with_offset(item(**old) | {"id": "scene-1"}, -0.1), "cdse")
+    assert "raster offset -0.1" in text
+    assert "baseline 03.01 is before 04.00" in text
+    assert "raster offset 0 of its assets contradicts baseline 05.09" in reason(
+        with_offset(item(), 0), "cdse"
+    )
+
+
+def test_an_offset_stated_without_a_baseline_decides() -> None:
+    nothing = {"s2:processing_baseline": None, "s2:datatake_id": None}
+    assert offer(with_offset(item(**nothing) | {"id": "scene-1"}, -0.1), "unknown").scene.offset_dn == 1000
+
+
+def test_where_files_lie_goes_before_what_their_assets_list() -> None:
+    one = with_offset(item(**{"earthsearch:boa_offset_applied": True}), -0.1)
+    one["assets"]["B04"]["href"] = "https://sentinel-cogs.s3.us-west-2.amazonaws.com/B04.tif"
+    assert offer(one, "earth-search").scene.offset_dn == 0
+    one["assets"]["B04"]["href"] = "https://e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com/B04.tif"
+    assert offer(one, "earth-search").scene.offset_dn == 1000
+
+
+def test_a_flag_against_an_offset_is_refused_where_the_place_settles_nothing() -> None:
+    one = with_offset(item(**{"earthsearch:boa_offset_applied": True}), -0.1)
+    assert "boa_offset_applied contradicts raster offset -0.1" in reason(one, "earth-search")
+
+
+def test_bands_of_one_item_cannot_have_different_offsets() -> None:
+    one = with_offset(item(), -0.1)
+    one["assets"]["B12"]["raster:bands"][0]["offset"] = 0
+    assert "0 and 1000" in reason(one, "cdse")
+
+
+@pytest.mark.parametrize("scale", [0.001, 0, -0.0001, "0.0001"])
+def test_a_scale_other_than_a_ten_thousandth_is_refused(scale: object) -> None:
+    assert "raster scale" in reason(with_offset(item(), -0.1, scale), "cdse")
+
+
+def test_baselines_on_both_sides_of_the_offset_are_refused() -> None:
+    text = reason(item(**{"s2:processing_baseline": "03.01"}))
+    assert "03.01 (property)" in text
+    assert "05.09 (datatake)" in text
+
+
+# --- orbit, tile, platform, checksums, optional assets
+
+
+@pytest.mark.parametrize(
+    ("satellite", "absolute", "relative"),
+    [
+        ("SENTINEL-1A", 53134, 37),
+        ("SENTINEL-1A", 73, 1),
+        ("SENTINEL-1A", 72, 175),
+        ("SENTINEL-1B", 28179, 153),
+        ("SENTINEL-1C", 1681, 110),
+        ("SENTINEL-1C", 8018, 147),
+        ("SENTINEL-1C", 8019, 46),
+        ("SENTINEL-1D", 2389, 73),
+        ("SENTINEL-1E", 100, 0),
+        ("SENTINEL-1A", True, 0),
+    ],
+)
+def test_the_relative_orbit_of_radar_is_reckoned_by_satellite(
+    satellite: str, absolute: int, relative: int
+) -> None:
+    scene = offer(radar(**{"platform": satellite, "sat:absolute_orbit": absolute})).scene
+    assert scene.relative_orbit == relative
+
+
+@pytest.mark.parametrize("stated", [0, 144, -1, "137", True, 1.5])
+def test_an_orbit_that_cannot_be_gives_way_to_the_products_name(stated: object) -> None:
+    assert offer(item(**{"sat:relative_orbit": stated})).scene.relative_orbit == 137
+
+
+def test_platform_and_tile_are_read_from_the_id_where_nothing_states_them() -> None:
+    bare = {"platform": None, "s2:mgrs_tile": None, "s2:datatake_id": None}
+    one = item(**bare) | {"id": "S2B_7VEG_20230607_0_L2A"}
+    assert (offer(one).scene.platform, offer(one).scene.tile) == ("sentinel-2b", "07VEG")
+
+
+def test_checksums_that_cannot_be_checked_are_left_out() -> None:
+    one = item()
+    sound = "1220" + "ab" * 32
+    one["assets"]["B04"]["file:checksum"] = sound.upper()
+    one["assets"]["B02"]["file:checksum"] = "a48477aea0f62f33a5d43cc565743222"  # a bare digest
+    one["assets"]["B03"]["file:checksum"] = "d50120" + "ab" * 32  # MD5 of 32 bytes
+    one["assets"]["B08"]["file:checksum"] = ["1220"]
+    assert offer(one).scene.checksums == (("B04", sound),)
+
+
+def test_cloud_probability_and_angles_come_after_the_bands_and_only_where_they_can_be_read() -> None:
+    one = item()
+    one["assets"]["granule-metadata"] = {"href": "./MTD_TL.xml"}
+    one["assets"]["cloud"] = {"href": "s3://sentinel-s2-l2a/qi/CLD_20m.jp2", "type": "image/jp2"}
+    assert [band for band, _ in offer(one).scene.hrefs][11:] == [ANGLES]
+    one["assets"]["cloud"] = {"href": "./CLD_20m.tif"}
+    assert [band for band, _ in offer(one).scene.hrefs][11:] == [CLOUD_BAND, ANGLES]
+
+
+def test_an_outline_across_the_antimeridian_is_cut_in_two() -> None:
+    one = item()
+    ring = [[179.5, 0], [-179.5, 0], [-179.5, 1], [179.5, 1], [179.5, 0]]
+    one |= {"bbox": None, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    footprint = offer(one).footprint
+    assert footprint.area == pytest.approx(1.0)
+    assert not footprint.contains(shapely.Point(0, 0.5))
+
+
+# --- radar that is refused
+
+
+@pytest.mark.parametrize("mode", ["EW", "SM", "WV", "S3"])
+def test_radar_of_another_mode_is_refused(mode: str) -> None:
+    assert f"radar mode {mode}" in reason(radar(**{"sar:instrument_mode": mode}))
+
+
+def test_the_mode_is_read_from_the_id_where_nothing_states_it() -> None:
+    assert "radar mode EW" in reason(radar() | {"id": "S1A_EW_GRDM_1SDH_20240325T094655_rtc"})
+
+
+def test_radar_of_one_polarisation_is_refused_with_those_it_has() -> None:
+    one = radar(**{"sar:polarizations": ["VV"]})
+    del one["assets"]["vh"]
+    assert reason(one) == "band VH is missing: polarisations are VV"

@@ -21,8 +21,11 @@ from rasterio.vrt import WarpedVRT
 
 from flows.sources.addresses import Place, place_of, resolve
 from flows.sources.assets.pixels import ScenePixels, read_scene, reflectance
-from flows.sources.assets.rasters import gdal_environment, grid_of, open_raster
-from flows.sources.assets.sampling import Method, Sampled, sample
+from flows.sources.assets.ranges import local_ranges
+from flows.sources.assets.rasters import GdalTiles, gdal_environment, open_raster
+from flows.sources.assets.sampling import Method, Sampled, TileSource, plan_points, sample
+from flows.sources.assets.tiff import Belief
+from flows.sources.assets.tiles import CogTiles
 from flows.sources.catalogues.documents import read_document
 from flows.sources.catalogues.static import crawl
 from flows.sources.scenes.items import Offer, offer_from_item
@@ -153,8 +156,16 @@ def test_twenty_metre_bands_agree_with_gdals_bilinear_where_nothing_is_missing(t
 
 def sampled(path: str, pixels: PixelSet, method: Method = Method.BILINEAR, **options: Any) -> Sampled:
     with gdal_environment(), open_raster(path) as dataset:
-        grid = grid_of(dataset)
-        return sample(dataset, grid, pixels.easting_m, pixels.northing_m, method, **options)
+        through_gdal = sampled_from(GdalTiles(dataset), pixels, method, **options)
+    ours = sampled_from(CogTiles(local_ranges(path), Belief()), pixels, method, **options)
+    np.testing.assert_array_equal(ours.values, through_gdal.values)
+    np.testing.assert_array_equal(ours.missing, through_gdal.missing)
+    return ours
+
+
+def sampled_from(source: TileSource, pixels: PixelSet, method: Method, **options: Any) -> Sampled:
+    plan = plan_points(source.grid, source.tile_shape, pixels.easting_m, pixels.northing_m, method)
+    return sample(source, plan, **options)
 
 
 def test_bilinear_by_hand(tmp_path: Path) -> None:
@@ -399,17 +410,29 @@ def _reads_correctly(path: Path) -> bool:
     """True for a read equal to GDAL's own, False for a clear refusal; anything else fails the test."""
     try:
         with gdal_environment(), open_raster(str(path)) as dataset:
-            grid = grid_of(dataset)
-            rows, columns = np.mgrid[0 : grid.height : 5, 0 : grid.width : 3].reshape(2, -1)
-            easting = grid.west_m + (columns + 0.5) * grid.cell_m
-            northing = grid.north_m - (rows + 0.5) * grid.cell_m
-            found = sample(dataset, grid, easting, northing, Method.NEAREST)
+            source = GdalTiles(dataset)
+            rows, columns = np.mgrid[0 : source.grid.height : 5, 0 : source.grid.width : 3].reshape(2, -1)
+            found = _at_cells(source, rows, columns)
             whole, valid = dataset.read(1)[rows, columns], dataset.read_masks(1)[rows, columns] > 0
     except PixelReadError as error:
         return _is_unclear(error, path)
     np.testing.assert_array_equal(found.missing, ~valid)
     np.testing.assert_array_equal(found.values, whole)
     return True
+
+
+def _at_cells(source: TileSource, rows: NDArray[Any], columns: NDArray[Any]) -> Sampled:
+    grid = source.grid
+    easting = grid.west_m + (columns + 0.5) * grid.cell_m
+    northing = grid.north_m - (rows + 0.5) * grid.cell_m
+    return sample(source, plan_points(grid, source.tile_shape, easting, northing, Method.NEAREST))
+
+
+def test_every_fault_is_refused_or_left_to_gdal_by_our_own_reader(shared: Path) -> None:
+    for row in fault_files(shared):
+        with pytest.raises(PixelReadError) as caught:
+            CogTiles(local_ranges(str(shared / "data" / "faults" / row["file"])), Belief())
+        assert "\n" not in str(caught.value)
 
 
 def test_every_fault_is_refused_as_a_band_of_a_scene(shared: Path, tmp_path: Path) -> None:
@@ -470,12 +493,11 @@ def test_a_real_mini_catalogue_is_read_from_collection_to_pixels(shared: Path) -
     for document in documents:
         (asset,) = document.content["assets"].values()
         with gdal_environment(), open_raster(resolve(asset["href"], document.place)) as dataset:
-            whole, grid = dataset.read(), grid_of(dataset)
+            whole, grid = dataset.read(), GdalTiles(dataset).grid
             assert (grid.epsg, grid.cell_m, dataset.dtypes[0]) == (32631, 10, "int16")
             rows, columns = np.mgrid[-1 : grid.height + 1, -1 : grid.width + 1].reshape(2, -1)
-            easting, northing = grid.west_m + (columns + 0.5) * 10, grid.north_m - (rows + 0.5) * 10
             for band in (1, 2, 3):
-                found = sample(dataset, grid, easting, northing, band=band)
+                found = _at_cells(GdalTiles(dataset, band), rows, columns)
                 expected = np.pad(whole[band - 1], 1, constant_values=-32768).ravel()
                 np.testing.assert_array_equal(found.missing, expected == -32768)
                 np.testing.assert_array_equal(found.values[~found.missing], expected[~found.missing])

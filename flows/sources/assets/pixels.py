@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
+from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from flows.sources.addresses import is_web
-from flows.sources.assets.rasters import check_band, gdal_environment, grid_of, open_raster
-from flows.sources.assets.sampling import Method, Sampled, sample
+from flows.sources.assets.ranges import RangesOf, local_ranges
+from flows.sources.assets.rasters import GdalTiles, Grid, check_band, gdal_environment, open_raster
+from flows.sources.assets.sampling import Method, Plan, Sampled, TileSource, plan_points, sample
+from flows.sources.assets.tiff import Belief, UncoveredError
+from flows.sources.assets.tiles import CogTiles, Each, in_turn
 from monitoring.errors import PixelReadError
 from monitoring.grid import PixelSet
-from monitoring.scenes import SCL_BAND, Scene, Sensor
+from monitoring.scenes import CLOUD_BAND, SCL_BAND, Scene, Sensor
 
 #: Cell sizes of Sentinel-2 bands and Sentinel-1 RTC that the models know.
 RESOLUTIONS_M = (10.0, 20.0)
-#: Bands of a scene asked for at once over a network, where the wait for answers is what costs. Files on disk
-#: are read one after the other, because threads gained them nothing (35 ms a scene; 43 ms with two).
-WEB_READERS = 11
+#: Probability of cloud where it is not known.
+CLOUD_UNKNOWN = 255
+#: Plans that are kept: the grids of a Sentinel-2 tile, and those of the radar scenes being read.
+KEPT_PLANS = 8
+
+#: Turns an address into the one to ask, with what gives access to it.
+Sign = Callable[[str], str]
+
+
+class Points(Protocol):
+    """Points of a zone, such as the cells of a block."""
+
+    @property
+    def epsg(self) -> int:
+        """Zone of the coordinates."""
+
+    @property
+    def easting_m(self) -> NDArray[np.float64]:
+        """(N,) eastings, metres."""
+
+    @property
+    def northing_m(self) -> NDArray[np.float64]:
+        """(N,) northings, metres."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +61,8 @@ class ScenePixels:
     Sentinel-1 float32 gamma0 linear power, NaN = missing."""
     scl: NDArray[np.uint8] | None
     """(N,) scene classification, 0 = no data; None for radar."""
+    cloud: NDArray[np.uint8] | None
+    """(N,) probability of cloud, per cent, 255 = unknown; None where it was not asked for or not offered."""
     tiles_read: int
     """Internal tiles decoded, over all bands."""
     bytes_read: int
@@ -41,45 +70,72 @@ class ScenePixels:
 
 
 @dataclass(frozen=True)
-class _Band:
+class Band:
     """What the file of a band must hold and how it is sampled."""
 
     name: str
     kinds: tuple[str, ...]
     method: Method
+    above: float | None = 0
+    """Values not above it are missing: zeros that pad a scene, and powers that are none."""
+    zero_counts: bool = False
+    """True where 0 is a value even if the file calls it none."""
+    any_zone: bool = False
 
 
-def read_scene(
-    scene: Scene, pixels: PixelSet, *, resolutions_m: Collection[float] = RESOLUTIONS_M
-) -> ScenePixels:
-    """Return the scene's values at the pixels; pixels outside its rasters are missing.
-
-    Bands of 10 m are gathered, coarser ones bilinear to the 10 m cell centres, SCL nearest. Only the internal
-    tiles that hold a pixel are read. PixelReadError names scene, band, what is wrong and the bound.
-    """
-    bands = _bands(scene.sensor)
-    read = partial(_read_band, scene, pixels, resolutions_m)
-    if not any(is_web(href) for _, href in scene.hrefs):
-        return _scene_pixels(scene, list(map(read, bands)))
-    with ThreadPoolExecutor(min(WEB_READERS, len(bands))) as pool:
-        return _scene_pixels(scene, list(pool.map(read, bands)))
+def bands_of(scene: Scene, optional: Collection[str] = ()) -> list[Band]:
+    """Return the bands that are read of a scene; an optional one (CLD) only where the scene offers it."""
+    if scene.sensor is not Sensor.S2:
+        kinds = ("float32", "float64")
+        return [Band(name, kinds, Method.BILINEAR, any_zone=True) for name in scene.sensor.bands]
+    optical = [Band(name, ("uint16",), Method.BILINEAR) for name in scene.sensor.bands]
+    classes = [Band(SCL_BAND, ("uint8",), Method.NEAREST)]
+    if CLOUD_BAND in optional and CLOUD_BAND in dict(scene.hrefs):
+        classes.append(Band(CLOUD_BAND, ("uint8",), Method.NEAREST, above=None, zero_counts=True))
+    return [*optical, *classes]
 
 
-def _bands(sensor: Sensor) -> list[_Band]:
-    if sensor is not Sensor.S2:
-        return [_Band(name, ("float32", "float64"), Method.BILINEAR) for name in sensor.bands]
-    optical = [_Band(name, ("uint16",), Method.BILINEAR) for name in sensor.bands]
-    return [*optical, _Band(SCL_BAND, ("uint8",), Method.NEAREST)]
+class BandReader:
+    """Reads bands of many scenes at one pixel set, from many threads; what they share is worked out once."""
 
+    def __init__(
+        self,
+        pixels: Points,
+        ranges_of: RangesOf = local_ranges,
+        *,
+        sign: Sign | None = None,
+        each: Each = in_turn,
+        resolutions_m: Collection[float] = RESOLUTIONS_M,
+    ) -> None:
+        """`each` fetches the ranges of one remote asset; `sign` is for remote files that GDAL reads."""
+        self._epsg, self._plans = pixels.epsg, _Plans(pixels)
+        self._ranges_of, self._sign, self._each = ranges_of, sign, each
+        self._resolutions_m, self._belief = resolutions_m, Belief()
 
-def _read_band(scene: Scene, pixels: PixelSet, resolutions_m: Collection[float], band: _Band) -> Sampled:
-    try:
-        with gdal_environment(), open_raster(_href(scene, band.name)) as dataset:
-            grid = grid_of(dataset)
-            check_band(dataset, grid, pixels.epsg, band.kinds, resolutions_m)
-            return sample(dataset, grid, pixels.easting_m, pixels.northing_m, band.method, above=0)
-    except PixelReadError as error:
-        raise PixelReadError(f"scene {scene.id}, band {band.name}: {error}") from error.__cause__
+    def read(self, scene: Scene, band: Band) -> Sampled:
+        """Return one band at the pixels; those outside its raster are missing.
+
+        PixelReadError says what is wrong and the bound; UnreachableError as the ranges raise it.
+        """
+        with self._open(_href(scene, band.name), f"{scene.collection} {band.name}") as source:
+            check_band(source, self._epsg, band.kinds, self._resolutions_m, any_zone=band.any_zone)
+            plan = self._plans.of(source.grid, source.tile_shape, band.method)
+            return sample(source, plan, above=band.above, zero_counts=band.zero_counts)
+
+    @contextmanager
+    def _open(self, address: str, kind: str) -> Iterator[TileSource]:
+        """Open a file for our own reader, or for GDAL what that one leaves."""
+        each = self._each if is_web(address) else in_turn
+        try:
+            source = CogTiles(self._ranges_of(address), self._belief, each, kind)
+        except UncoveredError as uncovered:
+            driver = uncovered.driver
+        else:
+            yield source
+            return
+        signed = self._sign(address) if self._sign and is_web(address) else address
+        with gdal_environment(), open_raster(signed, driver) as dataset:
+            yield GdalTiles(dataset)
 
 
 def _href(scene: Scene, band: str) -> str:
@@ -89,14 +145,72 @@ def _href(scene: Scene, band: str) -> str:
         raise PixelReadError("the scene has no address for it") from error
 
 
-def _scene_pixels(scene: Scene, sampled: Sequence[Sampled]) -> ScenePixels:
-    tiles, size = sum(band.tiles_read for band in sampled), sum(band.bytes_read for band in sampled)
+class _Plans:
+    """Where the pixels lie in the tiles of the grids met last."""
+
+    def __init__(self, pixels: Points) -> None:
+        self._pixels, self._lock = pixels, Lock()
+        self._kept: OrderedDict[tuple[Grid, tuple[int, int], Method], Plan] = OrderedDict()
+
+    def of(self, grid: Grid, tile_shape: tuple[int, int], method: Method) -> Plan:
+        """Return the plan of a grid; threads that need the same one wait for the first to make it."""
+        key = (grid, tile_shape, method)
+        with self._lock:
+            plan = self._kept.pop(key, None) or self._made(grid, tile_shape, method)
+            self._kept[key] = plan
+            if len(self._kept) > KEPT_PLANS:
+                self._kept.popitem(last=False)
+            return plan
+
+    def _made(self, grid: Grid, tile_shape: tuple[int, int], method: Method) -> Plan:
+        easting_m, northing_m = self._pixels.easting_m, self._pixels.northing_m
+        if grid.epsg != self._pixels.epsg:
+            to_grid = _transformer(self._pixels.epsg, grid.epsg)
+            easting_m, northing_m = to_grid.transform(easting_m, northing_m)
+        return plan_points(grid, tile_shape, easting_m, northing_m, method)
+
+
+@lru_cache(maxsize=16)
+def _transformer(epsg: int, other: int) -> Transformer:
+    return Transformer.from_crs(epsg, other, always_xy=True)
+
+
+def read_scene(
+    scene: Scene,
+    pixels: PixelSet,
+    ranges_of: RangesOf = local_ranges,
+    *,
+    resolutions_m: Collection[float] = RESOLUTIONS_M,
+    optional: Collection[str] = (),
+) -> ScenePixels:
+    """Return the scene's values at the pixels; pixels outside its rasters are missing.
+
+    Bands of 10 m are gathered, coarser ones bilinear to the 10 m cell centres, SCL and CLD nearest; radar in
+    another UTM zone is bilinear too. Only the internal tiles that hold a pixel are read. PixelReadError names
+    scene, band, what is wrong and the bound. `read_scenes` reads many, side by side.
+    """
+    reader = BandReader(pixels, ranges_of, resolutions_m=resolutions_m)
+    sampled = {}
+    for band in bands_of(scene, optional):
+        try:
+            sampled[band.name] = reader.read(scene, band)
+        except PixelReadError as error:
+            raise PixelReadError(f"scene {scene.id}, band {band.name}: {error}") from error.__cause__
+    return scene_pixels(scene, sampled)
+
+
+def scene_pixels(scene: Scene, sampled: Mapping[str, Sampled]) -> ScenePixels:
+    """Return a scene's bands, by their names, as one array."""
+    bands = [sampled[name] for name in scene.sensor.bands]
+    tiles, size = (sum(getattr(s, name) for s in sampled.values()) for name in ("tiles_read", "bytes_read"))
     if scene.sensor is not Sensor.S2:
-        power = np.stack([linear_power(band) for band in sampled], axis=1)
-        return ScenePixels(scene, power, None, tiles, size)
-    *optical, scl = sampled
-    values = np.stack([reflectance(band, scene.offset_dn, scene.offset_from_dn) for band in optical], axis=1)
-    return ScenePixels(scene, values, np.where(scl.missing, 0, scl.values).astype(np.uint8), tiles, size)
+        power = np.stack([linear_power(band) for band in bands], axis=1)
+        return ScenePixels(scene, power, None, None, tiles, size)
+    values = np.stack([reflectance(band, scene.offset_dn, scene.offset_from_dn) for band in bands], axis=1)
+    classes = sampled[SCL_BAND]
+    scl = np.where(classes.missing, 0, classes.values).astype(np.uint8)
+    cloud = cloud_percent(sampled[CLOUD_BAND], scl) if CLOUD_BAND in sampled else None
+    return ScenePixels(scene, values, scl, cloud, tiles, size)
 
 
 def reflectance(band: Sampled, offset_dn: int, offset_from_dn: int = 1) -> NDArray[np.uint16]:
@@ -112,3 +226,9 @@ def reflectance(band: Sampled, offset_dn: int, offset_from_dn: int = 1) -> NDArr
 def linear_power(band: Sampled) -> NDArray[np.float32]:
     """Return radar power (N,), NaN where missing."""
     return np.where(band.missing, np.float32(np.nan), band.values.astype(np.float32))
+
+
+def cloud_percent(band: Sampled, scl: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the probability of cloud (N,), 0-100; 255 where it or the scene classification is missing."""
+    known = ~band.missing & (band.values <= 100) & (scl > 0)
+    return np.where(known, band.values, CLOUD_UNKNOWN).astype(np.uint8)

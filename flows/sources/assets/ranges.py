@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Protocol
 
+from flows.sources.addresses import is_web, shown
 from monitoring.errors import PixelReadError
 
 
@@ -23,6 +26,10 @@ class Ranges(Protocol):
         PixelReadError for an asset that is not there or may not be read; UnreachableError when a remote one
         did not answer as it should within the attempts allowed.
         """
+
+
+#: From an asset's address to its bytes.
+RangesOf = Callable[[str], Ranges]
 
 
 @dataclass(frozen=True)
@@ -43,3 +50,31 @@ class FileRanges:
                 return os.pread(file.fileno(), stop - start, start)
         except OSError as error:
             raise PixelReadError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class LimitedRanges:
+    """An asset whose reads take a seat of a common limit first."""
+
+    ranges: Ranges
+    seats: BoundedSemaphore
+
+    @property
+    def name(self) -> str:
+        """The asset's address, fit for a message."""
+        return self.ranges.name
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes [start, stop) once a seat is free."""
+        with self.seats:
+            return self.ranges.read(start, stop)
+
+
+def local_ranges(address: str) -> Ranges:
+    """Return the bytes of a regular file; PixelReadError for what is none, and for a web address."""
+    if is_web(address):
+        raise PixelReadError(f"{shown(address)}: a web address, but only files are read here")
+    path = Path(address)
+    if not path.is_file():
+        raise PixelReadError(f"{shown(address)}: no such file")
+    return FileRanges(path)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
 from pystac.errors import STACError, STACTypeError
 from pystac_client import Client
+from pystac_client.conformance import ConformanceClasses
 from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import PystacClientWarning
 
 from flows.sources.addresses import Place, is_web, shown
-from flows.sources.catalogues.documents import TIMEOUT_S, unusable
+from flows.sources.assets.patience import Patience
+from flows.sources.catalogues.answers import Answer
+from flows.sources.catalogues.asking import PATIENCE, Asker
+from flows.sources.catalogues.documents import unusable
 from flows.sources.catalogues.provenance import source_of
 from flows.sources.scenes.items import (
     S1_COLLECTIONS,
@@ -33,6 +37,12 @@ from monitoring.scenes import Sensor
 
 #: Items asked for at once; each is about 17 kB.
 PAGE_SIZE = 200
+#: Items that one block and season may have; a park has some thousand in a year.
+MAX_ITEMS = 100_000
+#: Collections that an API may have; the largest public ones have about 200.
+MAX_COLLECTIONS = 10_000
+#: Answers by which servers refuse a filter they cannot follow.
+FILTER_REFUSED = (400, 404, 405, 415, 422, 500, 501)
 
 #: What pystac-client raises on a server it cannot make sense of; its warnings count where they are errors.
 _FAILURES = (
@@ -47,6 +57,7 @@ _FAILURES = (
     KeyError,
     TypeError,
     AttributeError,
+    RecursionError,
 )
 
 
@@ -62,53 +73,99 @@ class ApiItems:
     """Where the pixels come from, where the caller said so."""
     collections: tuple[str, ...]
     offset_rule: OffsetRule = CORRECTED
+    bands: tuple[str, ...] = ()
+    """Those a scene must have; empty for all that an observation is made of."""
 
-    def offers(
-        self, bbox: Box, start: datetime, end: datetime, sensors: Sequence[Sensor]
-    ) -> tuple[list[Offer], list[Rejected]]:
-        """Return what the server offers for a box and a time; the caller filters again."""
+    def ask(
+        self,
+        bbox: Box,
+        start: datetime,
+        end: datetime,
+        sensors: Sequence[Sensor],
+        changed_since: datetime | None = None,
+    ) -> Answer:
+        """Return what the server offers for a box and a time; the caller filters again.
+
+        The answer is whole where the server has no filter, or refuses it.
+        """
         wanted, unfit = choose_collections(self.collections, sensors)
-        found = _search(self.client, self.address, bbox, start, end, wanted) if wanted else []
-        decided = [self._decide(item) for item in found]
-        offers = [outcome for outcome in decided if isinstance(outcome, Offer)]
-        return offers, [*unfit, *(outcome for outcome in decided if isinstance(outcome, Rejected))]
+        question = {"collections": wanted, "bbox": list(bbox), "datetime": (start, end)}
+        decided, is_whole = self._decided(question, changed_since) if wanted else ([], True)
+        offers = tuple(outcome for outcome in decided if isinstance(outcome, Offer))
+        refused = tuple(outcome for outcome in decided if isinstance(outcome, Rejected))
+        return Answer(offers, (*unfit, *refused), is_whole)
+
+    def _decided(
+        self, question: dict[str, Any], changed_since: datetime | None
+    ) -> tuple[list[Offer | Rejected], bool]:
+        narrowed = {} if changed_since is None else changed_filter(self.client, changed_since)
+        if narrowed:
+            try:
+                return [self._decide(item) for item in _search(self, {**question, **narrowed})], False
+            except _FilterRefusedError:
+                pass  # then everything is asked for
+        return [self._decide(item) for item in _search(self, question)], True
 
     def _decide(self, item: dict[str, Any]) -> Offer | Rejected:
         pixels_from = self.source or source_of(self.root, item)
         place = Place(_self_link(item) or self.address, "")
-        return offer_from_item(item, place, pixels_from, offset_rule=self.offset_rule)
+        return offer_from_item(item, place, pixels_from, offset_rule=self.offset_rule, bands=self.bands)
 
 
-def open_api(address: str, root: Any, source: str | None, offset_rule: OffsetRule = CORRECTED) -> ApiItems:
+class _FilterRefusedError(Exception):
+    """The server does not answer a search that is narrowed by a property."""
+
+
+def open_api(
+    address: str,
+    root: Any,
+    source: str | None,
+    offset_rule: OffsetRule = CORRECTED,
+    patience: Patience = PATIENCE,
+    bands: Sequence[str] = (),
+) -> ApiItems:
     """Return the items of the STAC API at `address`; CatalogueError when it cannot be used."""
     try:
-        client = Client.open(address, stac_io=StacApiIO(timeout=TIMEOUT_S))
-        return ApiItems(client, address, root, source, _collection_ids(client, address), offset_rule)
+        client = Client.open(address, stac_io=Asker(patience))
+        collections = _collection_ids(client, address)
+        return ApiItems(client, address, root, source, collections, offset_rule, tuple(bands))
     except _FAILURES as error:
         raise unusable(address, error) from None
 
 
 def _collection_ids(client: Client, address: str) -> tuple[str, ...]:
-    ids = tuple(sorted(collection.id for collection in client.get_collections()))
+    found = itertools.islice(client.get_collections(), MAX_COLLECTIONS)
+    ids = tuple(sorted({collection.id for collection in found}))
     if not ids:
         raise CatalogueError(f"catalogue {shown(address)}: the API has no collections")
     return ids
 
 
-def _search(
-    client: Client, address: str, bbox: Box, start: datetime, end: datetime, collections: Sequence[str]
-) -> list[dict[str, Any]]:
+def changed_filter(client: Client, since: datetime) -> dict[str, Any]:
+    """Return the part of a search that asks for items updated at `since` or later, in the server's language.
+
+    CQL2 where the API states the filter extension, else the older query extension; empty without either.
+    """
+    moment = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if client.conforms_to(ConformanceClasses.FILTER):
+        if _method(client) == "GET":
+            return {"filter": f"updated >= TIMESTAMP('{moment}')", "filter_lang": "cql2-text"}
+        since_then = {"op": ">=", "args": [{"property": "updated"}, {"timestamp": moment}]}
+        return {"filter": since_then, "filter_lang": "cql2-json"}
+    if client.conforms_to(ConformanceClasses.QUERY):
+        return {"query": {"updated": {"gte": moment}}}
+    return {}
+
+
+def _search(api: ApiItems, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     try:
-        found = client.search(
-            method=_method(client),
-            collections=list(collections),
-            bbox=list(bbox),
-            datetime=(start, end),
-            limit=PAGE_SIZE,
-        )
-        return list(_new_items(found.pages_as_dicts(), address))
+        found = api.client.search(method=_method(api.client), limit=PAGE_SIZE, **question)
+        yield from _new_items(found.pages_as_dicts(), api.address)
     except _FAILURES as error:
-        raise unusable(address, error) from None
+        is_narrowed = "filter" in question or "query" in question
+        if is_narrowed and getattr(error, "status_code", None) in FILTER_REFUSED:
+            raise _FilterRefusedError from None
+        raise unusable(api.address, error) from None
 
 
 def _method(client: Client) -> str:
@@ -118,7 +175,7 @@ def _method(client: Client) -> str:
 
 
 def _new_items(pages: Iterator[dict[str, Any]], address: str) -> Iterator[dict[str, Any]]:
-    """Yield items page by page; a page that brings nothing new ends in an error, not in a loop."""
+    """Yield items page by page; a page that brings nothing new, or one too many, ends in an error."""
     seen: set[tuple[str, str]] = set()
     for page in pages:
         features = [feature for feature in page.get("features", []) if isinstance(feature, dict)]
@@ -126,6 +183,10 @@ def _new_items(pages: Iterator[dict[str, Any]], address: str) -> Iterator[dict[s
         if not fresh:
             raise CatalogueError(f"catalogue {shown(address)}: the server repeats a page of its answer")
         seen |= fresh
+        if len(seen) > MAX_ITEMS:
+            raise CatalogueError(
+                f"catalogue {shown(address)}: more than {MAX_ITEMS} items for one place and time"
+            )
         yield from features
 
 

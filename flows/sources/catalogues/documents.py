@@ -10,15 +10,11 @@ from typing import Any
 
 import pystac
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 
 from flows.sources.addresses import Place, is_web, shown, without_secrets
+from flows.sources.assets.patience import Patience
+from flows.sources.catalogues.asking import MAX_DOCUMENT_BYTES, PATIENCE, Asker
 from monitoring.errors import CatalogueError
-
-#: Largest catalogue document that is read; a page of 1,000 Planetary Computer items is 17 MB.
-MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
-#: Seconds to connect and to wait for an answer.
-TIMEOUT_S = (10.0, 60.0)
 
 _SYSTEM_REASON = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
 
@@ -34,17 +30,17 @@ class Document:
     problem: str = ""
 
 
-def read_document(address: str) -> Any:
+def read_document(address: str, patience: Patience = PATIENCE) -> Any:
     """Return the JSON at a path or web address; CatalogueError when it cannot be had."""
     try:
-        return json.loads(_text_at(address))
+        return json.loads(_text_at(address, patience))
     except (OSError, APIError, ValueError, RecursionError) as error:
         raise unusable(address, error) from None
 
 
-def _text_at(address: str) -> str:
+def _text_at(address: str, patience: Patience) -> str:
     if is_web(address):
-        return str(StacApiIO(timeout=TIMEOUT_S).request(address))
+        return Asker(patience).request(address)
     path = Path(address)
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
         raise ValueError(f"larger than {MAX_DOCUMENT_BYTES} bytes")

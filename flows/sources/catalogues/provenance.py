@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 UNKNOWN_SOURCE = "unknown"
 PLANETARY_COMPUTER = "planetary-computer"
 EARTH_SEARCH = "earth-search"
+#: Copernicus Data Space Ecosystem.
+CDSE = "cdse"
+#: Products as ESA hands them out, in folders of their own.
+ESA = "esa"
 #: Scenes that nobody sensed.
 SIMULATED = "simulated"
 #: Embeddings that somebody else computed and published.
@@ -26,8 +30,8 @@ _HOSTS: Mapping[str, str] = {
     "sentinel-cogs.s3.us-west-2.amazonaws.com": EARTH_SEARCH,
     "sentinel-cogs": EARTH_SEARCH,
     "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com": EARTH_SEARCH,
-    "dataspace.copernicus.eu": "cdse",
-    "eodata": "cdse",
+    "dataspace.copernicus.eu": CDSE,
+    "eodata": CDSE,
 }
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import pystac
 
 from flows.sources.addresses import AddressRefusedError, Place, is_web, resolve, shown
+from flows.sources.assets.patience import Patience
+from flows.sources.catalogues.answers import Answer
+from flows.sources.catalogues.asking import PATIENCE
 from flows.sources.catalogues.documents import Document, kind_of, read_document
 from flows.sources.catalogues.provenance import source_of
 from flows.sources.scenes.acquisitions import moment
@@ -36,32 +39,48 @@ class StaticItems:
     updated: datetime | None
     """Latest `updated` or `created` of the root and the items."""
 
-    def offers(
-        self, bbox: Box, start: datetime, end: datetime, sensors: Sequence[Sensor]
-    ) -> tuple[list[Offer], list[Rejected]]:
+    def ask(
+        self,
+        bbox: Box,
+        start: datetime,
+        end: datetime,
+        sensors: Sequence[Sensor],
+        changed_since: datetime | None = None,
+    ) -> Answer:
         """Return the offers in [start, end), and every item that is unfit whenever it was taken."""
         first, last = bisect.bisect_left(self.moments, start), bisect.bisect_left(self.moments, end)
-        return list(self.ordered[first:last]), list(self.rejected)
+        return Answer(self.ordered[first:last], self.rejected, is_whole=True)
 
 
-def read_static(
-    root: Any, place: Place, source: str | None, offset_rule: OffsetRule = CORRECTED
-) -> StaticItems:
-    """Return what lies below a root document; CatalogueError when it is no STAC, or holds no items."""
-    documents = list(_items_of(root, place))
-    if not documents:
-        raise CatalogueError(f"catalogue {shown(place.document)}: it holds no items")
-    decided = [_decide(document, root, source, offset_rule) for document in documents]
-    offers = sorted((o for o in decided if isinstance(o, Offer)), key=lambda offer: offer.scene.acquired_at)
+def in_time_order(decided: Iterable[Offer | Rejected], updated: datetime | None) -> StaticItems:
+    """Return decided items as a catalogue that answers from memory."""
+    outcomes = list(decided)
+    offers = sorted((o for o in outcomes if isinstance(o, Offer)), key=lambda offer: offer.scene.acquired_at)
     return StaticItems(
         moments=tuple(offer.scene.acquired_at for offer in offers),
         ordered=tuple(offers),
-        rejected=tuple(outcome for outcome in decided if isinstance(outcome, Rejected)),
-        updated=_updated(root, documents),
+        rejected=tuple(outcome for outcome in outcomes if isinstance(outcome, Rejected)),
+        updated=updated,
     )
 
 
-def _items_of(root: Any, place: Place) -> Iterable[Document]:
+def read_static(
+    root: Any,
+    place: Place,
+    source: str | None,
+    offset_rule: OffsetRule = CORRECTED,
+    patience: Patience = PATIENCE,
+    bands: Sequence[str] = (),
+) -> StaticItems:
+    """Return what lies below a root document; CatalogueError when it is no STAC, or holds no items."""
+    documents = list(_items_of(root, place, patience))
+    if not documents:
+        raise CatalogueError(f"catalogue {shown(place.document)}: it holds no items")
+    decided = (_decide(document, root, source, offset_rule, bands) for document in documents)
+    return in_time_order(decided, _updated(root, documents))
+
+
+def _items_of(root: Any, place: Place, patience: Patience) -> Iterable[Document]:
     if isinstance(root, dict) and root.get("type") == "FeatureCollection":
         features = root.get("features")
         return [Document(item, place, "") for item in features] if isinstance(features, list) else []
@@ -69,10 +88,12 @@ def _items_of(root: Any, place: Place) -> Iterable[Document]:
         raise CatalogueError(
             f"catalogue {shown(place.document)}: the JSON is no STAC catalogue, collection or item"
         )
-    return crawl(root, place)
+    return crawl(root, place, patience)
 
 
-def _decide(document: Document, root: Any, source: str | None, offset_rule: OffsetRule) -> Offer | Rejected:
+def _decide(
+    document: Document, root: Any, source: str | None, offset_rule: OffsetRule, bands: Sequence[str]
+) -> Offer | Rejected:
     problem = document.problem
     if not problem and kind_of(document.content) != pystac.STACObjectType.ITEM:
         problem = "not a STAC item"
@@ -80,7 +101,12 @@ def _decide(document: Document, root: Any, source: str | None, offset_rule: Offs
         return Rejected(Path(document.place.document).name, document.collection, problem)
     pixels_from = source or source_of(root, document.content)
     return offer_from_item(
-        document.content, document.place, pixels_from, document.collection, offset_rule=offset_rule
+        document.content,
+        document.place,
+        pixels_from,
+        document.collection,
+        offset_rule=offset_rule,
+        bands=bands,
     )
 
 
@@ -95,7 +121,7 @@ def _is_table(document: Document) -> bool:
     return isinstance(document.content, dict)
 
 
-def crawl(root: Any, place: Place) -> Iterator[Document]:
+def crawl(root: Any, place: Place, patience: Patience = PATIENCE) -> Iterator[Document]:
     """Yield every item below a root document, level by level; a broken document comes with its problem."""
     seen = {place.document}
     level = [Document(root, place, "")]
@@ -105,7 +131,7 @@ def crawl(root: Any, place: Place) -> Iterator[Document]:
             links = [link for document in level if _is_parent(document) for link in _links(document)]
             fresh = [link for link in links if link.place.document not in seen]
             seen.update(link.place.document for link in fresh)
-            level = list(readers.map(_follow, fresh))
+            level = list(readers.map(lambda link: _follow(link, patience), fresh))
 
 
 def _is_parent(document: Document) -> bool:
@@ -131,10 +157,10 @@ def _linked(href: Any, place: Place, collection: str) -> Document:
         return Document(None, place.at(f"{place.document} -> {href}"), collection, f"link: {error}")
 
 
-def _follow(link: Document) -> Document:
+def _follow(link: Document, patience: Patience) -> Document:
     if link.problem:
         return link
     try:
-        return Document(read_document(link.place.document), link.place, link.collection)
+        return Document(read_document(link.place.document, patience), link.place, link.collection)
     except CatalogueError as error:
         return Document(None, link.place, link.collection, str(error))

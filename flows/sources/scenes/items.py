@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import shapely
-from shapely.errors import GEOSException
 
-from flows.sources.addresses import AddressRefusedError, Place, resolve
+from flows.sources.addresses import AddressRefusedError, Place
 from flows.sources.scenes.acquisitions import (
     Version,
     baseline_of,
     moment,
     optical_acquisition,
+    optical_orbit,
+    platform_of,
     radar_acquisition,
+    radar_orbit,
     text_of,
+    tile_of,
     version_of,
 )
+from flows.sources.scenes.assets import assets_of, checksums_of, hrefs_of
+from flows.sources.scenes.footprints import Box, box_of, outline_of
 from flows.sources.scenes.offsets import (
     AS_PUBLISHED,
     CORRECTED,
@@ -29,33 +34,24 @@ from flows.sources.scenes.offsets import (
     OffsetRule,
     offset_of,
     published_offset_of,
+    stated_offset,
 )
-from monitoring.scenes import S1_BANDS, S2_BANDS, SCL_BAND, Scene, Sensor
+from flows.sources.scenes.unfit import UnfitError
+from monitoring.scenes import S2_BANDS, Scene, Sensor
 
-Box = tuple[float, float, float, float]
+__all__ = ["Box", "Offer", "Rejected", "offer_from_item", "published_or_refused", "why_not"]
 
 #: Collections of Sentinel-2 surface reflectance, the preferred one first.
 S2_COLLECTIONS = ("sentinel-2-l2a", "sentinel-2-c1-l2a", "sentinel-s2-l2a-cogs")
 #: Collections of Sentinel-1 backscatter corrected for terrain.
 S1_COLLECTIONS = ("sentinel-1-rtc",)
 
-#: Asset keys of each band: Planetary Computer and Earth Search v0, Earth Search v1, Copernicus Data Space.
-ASSET_KEYS: Mapping[str, tuple[str, ...]] = {
-    "B02": ("B02", "blue", "B02_10m"),
-    "B03": ("B03", "green", "B03_10m"),
-    "B04": ("B04", "red", "B04_10m"),
-    "B05": ("B05", "rededge1", "B05_20m"),
-    "B06": ("B06", "rededge2", "B06_20m"),
-    "B07": ("B07", "rededge3", "B07_20m"),
-    "B08": ("B08", "nir", "B08_10m"),
-    "B8A": ("B8A", "nir08", "B8A_20m"),
-    "B11": ("B11", "swir16", "B11_20m"),
-    "B12": ("B12", "swir22", "B12_20m"),
-    "SCL": ("SCL", "scl", "SCL_20m"),
-    "VV": ("vv", "VV"),
-    "VH": ("vh", "VH"),
-}
+#: The same product under the name it had before: recognised where it is met, not searched for.
+_S2_FORMER = ("sentinel-s2-l2a",)
+#: Acquisition mode of the radar that is used: the only one taken over land as a matter of course.
+RADAR_MODE = "IW"
 
+_MODE_IN_ID = re.compile(r"S1[A-Z]_(IW|EW|WV|SM|S[1-6])_")
 _EPSG = re.compile(r"EPSG:(\d{4,6})", re.IGNORECASE)
 
 
@@ -78,24 +74,27 @@ class Offer:
     """Polygon in degrees that the scene's pixels fill."""
 
 
-class _UnfitError(Exception):
-    """An item that cannot be used; its text is the reason."""
-
-
 def offer_from_item(
-    item: Any, place: Place, source: str, collection: str = "", *, offset_rule: OffsetRule = CORRECTED
+    item: Any,
+    place: Place,
+    source: str,
+    collection: str = "",
+    *,
+    offset_rule: OffsetRule = CORRECTED,
+    bands: Sequence[str] = (),
 ) -> Offer | Rejected:
     """Return the scene a STAC item offers, or the reason why it offers none; never raises for bad content.
 
     place: where the item's document lies; collection: the collection it was found in, where it names none;
-    offset_rule: what is subtracted from its optical digital numbers.
+    offset_rule: what is subtracted from its optical digital numbers; bands: those that the scene must have,
+    by default all that an observation is made of.
     """
     if not isinstance(item, dict):
         return Rejected("", collection, "not a STAC item: not a JSON object")
     item_id, collection = text_of(item, "id"), text_of(item, "collection") or collection
     try:
-        return _offer(item, item_id, collection, source, place, offset_rule)
-    except (_UnfitError, AddressRefusedError) as error:
+        return _offer(item, item_id, collection, source, place, offset_rule, bands)
+    except (UnfitError, AddressRefusedError) as error:
         return Rejected(item_id, collection, str(error))
 
 
@@ -106,33 +105,42 @@ def _offer(
     source: str,
     place: Place,
     offset_rule: OffsetRule,
+    bands: Sequence[str],
 ) -> Offer:
-    properties, assets = _table(item, "properties"), _table(item, "assets")
+    properties, listed = _table(item, "properties"), _table(item, "assets")
     if not item_id:
-        raise _UnfitError("not a STAC item: no id")
-    sensor = _sensor(collection, properties)
+        raise UnfitError("not a STAC item: no id")
+    sensor = _sensor(item_id, collection, properties)
     acquired_at = _acquired_at(properties)
-    hrefs = _hrefs(sensor, assets, place)
+    assets = _assets(sensor, listed, properties, bands)
+    hrefs = hrefs_of(assets, place)
     footprint = _footprint(item)
-    baseline = baseline_of(item_id, properties) if sensor is Sensor.S2 else ""
-    offset = _offset(offset_rule, sensor, source, baseline, acquired_at, properties, hrefs[0][1])
+    is_optical = sensor is Sensor.S2
+    platform = platform_of(item_id, properties)
+    baseline = baseline_of(item_id, properties) if is_optical else ""
+    offset = _offset(offset_rule, sensor, source, baseline, acquired_at, properties, assets, hrefs[0][1])
     west, south, east, north = footprint.bounds
     scene = Scene(
         id=item_id,
         collection=collection,
         source=source,
         sensor=sensor,
-        platform=text_of(properties, "platform").lower(),
+        platform=platform,
         acquired_at=acquired_at,
         acquisition=_acquisition(sensor, item_id, properties, acquired_at),
         baseline=baseline,
         offset_dn=offset.dn,
         offset_rule=offset.why,
         offset_from_dn=offset.from_dn,
-        epsg=_epsg(sensor, properties, assets),
+        epsg=_epsg(properties, assets[hrefs[0][0]]),
         bbox=(west, south, east, north),
         hrefs=hrefs,
         cloud_fraction=_cloud_fraction(properties),
+        relative_orbit=optical_orbit(item_id, properties)
+        if is_optical
+        else radar_orbit(platform, properties),
+        tile=tile_of(item_id, properties) if is_optical else "",
+        checksums=checksums_of(assets, (band for band, _ in hrefs)),
     )
     return Offer(scene, version_of(baseline, properties), footprint)
 
@@ -140,18 +148,22 @@ def _offer(
 def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = table.get(key)
     if not isinstance(value, dict):
-        raise _UnfitError(f"not a STAC item: no {key}")
+        raise UnfitError(f"not a STAC item: no {key}")
     return value
 
 
-def _sensor(collection: str, properties: Mapping[str, Any]) -> Sensor:
-    if collection in S2_COLLECTIONS:
+def _sensor(item_id: str, collection: str, properties: Mapping[str, Any]) -> Sensor:
+    if collection in (*S2_COLLECTIONS, *_S2_FORMER):
         return Sensor.S2
     if collection not in S1_COLLECTIONS:
-        raise _UnfitError(why_not(collection))
+        raise UnfitError(why_not(collection))
+    named = _MODE_IN_ID.match(item_id)
+    mode = text_of(properties, "sar:instrument_mode") or (named[1] if named else RADAR_MODE)
+    if mode != RADAR_MODE:
+        raise UnfitError(f"radar mode {mode}: interferometric wide swath ({RADAR_MODE}) is needed")
     orbit = text_of(properties, "sat:orbit_state").lower()
     if orbit not in ("ascending", "descending"):
-        raise _UnfitError(f"sat:orbit_state is {orbit!r}: ascending or descending is needed")
+        raise UnfitError(f"sat:orbit_state is {orbit!r}: ascending or descending is needed")
     return Sensor.S1_ASCENDING if orbit == "ascending" else Sensor.S1_DESCENDING
 
 
@@ -168,61 +180,31 @@ def why_not(collection: str) -> str:
 def _acquired_at(properties: Mapping[str, Any]) -> datetime:
     acquired_at = moment(text_of(properties, "datetime", "start_datetime"))
     if acquired_at is None:
-        raise _UnfitError("no datetime")
+        raise UnfitError("no datetime")
     return acquired_at
 
 
-def _hrefs(sensor: Sensor, assets: Mapping[str, Any], place: Place) -> tuple[tuple[str, str], ...]:
-    bands = (*S2_BANDS, SCL_BAND) if sensor is Sensor.S2 else S1_BANDS
-    return tuple((band, _href(band, assets, place)) for band in bands)
-
-
-def _asset(band: str, assets: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key in ASSET_KEYS[band]:
-        asset = assets.get(key)
-        if isinstance(asset, dict):
-            return asset
-    raise _UnfitError(f"band {band} is missing")
-
-
-def _href(band: str, assets: Mapping[str, Any], place: Place) -> str:
-    asset = _asset(band, assets)
-    if "jp2" in text_of(asset, "type"):
-        raise _UnfitError(f"band {band}: JPEG 2000 is not read, only GeoTIFF")
+def _assets(
+    sensor: Sensor, listed: Mapping[str, Any], properties: Mapping[str, Any], bands: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
     try:
-        return resolve(text_of(asset, "href"), place)
-    except AddressRefusedError as error:
-        raise _UnfitError(f"band {band}: {error}") from error
+        return assets_of(sensor, listed, bands)
+    except UnfitError as error:
+        stated = properties.get("sar:polarizations")
+        if sensor is Sensor.S2 or not isinstance(stated, list):
+            raise
+        raise UnfitError(
+            f"{error}: polarisations are {', '.join(str(one)[:4] for one in stated[:4])}"
+        ) from None
 
 
 def _footprint(item: Mapping[str, Any]) -> shapely.Geometry:
-    box = _box(item.get("bbox"))
-    try:
-        outline = shapely.geometry.shape(item["geometry"])
-        polygon = outline if outline.geom_type in ("Polygon", "MultiPolygon") else shapely.Polygon()
-        if polygon.is_valid and polygon.area > 0 and all(map(math.isfinite, polygon.bounds)):
-            return polygon if box is None else _either(polygon, box)
-    except (GEOSException, KeyError, TypeError, ValueError, AttributeError, IndexError):
-        pass  # a broken outline: the bbox has to do
+    box, outline = box_of(item.get("bbox")), outline_of(item.get("geometry"))
+    if outline is not None and (box is None or outline.intersects(shapely.box(*box))):
+        return outline
     if box is None:
-        raise _UnfitError("neither bbox nor geometry says where it lies")
-    return shapely.box(*box)
-
-
-def _either(polygon: shapely.Geometry, box: Box) -> shapely.Geometry:
-    """Return the outline, or the box where the two contradict each other."""
-    return polygon if polygon.intersects(shapely.box(*box)) else shapely.box(*box)
-
-
-def _box(value: Any) -> Box | None:
-    """Return (west, south, east, north) of a 2-D or 3-D bbox; None where it is not one."""
-    if not isinstance(value, list | tuple) or len(value) not in (4, 6):
-        return None
-    if not all(isinstance(v, int | float) and math.isfinite(v) for v in value):
-        return None
-    half = len(value) // 2
-    west, south, east, north = (float(value[i]) for i in (0, 1, half, half + 1))
-    return (west, south, east, north) if west < east and south < north else None
+        raise UnfitError("neither bbox nor geometry says where it lies")
+    return shapely.box(*box)  # no outline, or one that contradicts the bbox
 
 
 def _offset(
@@ -232,24 +214,25 @@ def _offset(
     baseline: str,
     acquired_at: datetime,
     properties: Mapping[str, Any],
+    assets: Mapping[str, Mapping[str, Any]],
     href: str,
 ) -> Offset:
     if sensor is not Sensor.S2:
         return Offset(0, "radar: linear power, no offset")
     if rule == AS_PUBLISHED:
-        return _published_offset(source, acquired_at)
-    decided = offset_of(source, baseline, acquired_at, properties, href)
+        return published_or_refused(source, acquired_at)
+    stated_dn = stated_offset(assets[band] for band in S2_BANDS if band in assets)
+    decided = offset_of(source, baseline, acquired_at, properties, href, stated_dn)
     if decided is None:
-        raise _UnfitError(
-            f"no processing baseline, and source {source} does not say if the offset is removed"
-        )
+        raise UnfitError(f"no processing baseline, and source {source} does not say if the offset is removed")
     return decided
 
 
-def _published_offset(source: str, acquired_at: datetime) -> Offset:
+def published_or_refused(source: str, acquired_at: datetime) -> Offset:
+    """Return what the published pipeline subtracts; UnfitError for a source it never read."""
     decided = published_offset_of(source, acquired_at)
     if decided is None:
-        raise _UnfitError(f"offset rule {AS_PUBLISHED}: the published pipeline never read source {source}")
+        raise UnfitError(f"offset rule {AS_PUBLISHED}: the published pipeline never read source {source}")
     return decided
 
 
@@ -259,14 +242,14 @@ def _acquisition(sensor: Sensor, item_id: str, properties: Mapping[str, Any], ac
     return radar_acquisition(properties, acquired_at)
 
 
-def _epsg(sensor: Sensor, properties: Mapping[str, Any], assets: Mapping[str, Any]) -> int:
-    for table in (properties, _asset(sensor.bands[0], assets)):
+def _epsg(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> int:
+    for table in (properties, asset):
         code, match = table.get("proj:epsg"), _EPSG.fullmatch(text_of(table, "proj:code"))
-        if isinstance(code, int) and not isinstance(code, bool):
+        if isinstance(code, int) and not isinstance(code, bool) and 1000 <= code <= 999_999:
             return code
         if match:
             return int(match[1])
-    raise _UnfitError("no proj:code or proj:epsg")
+    raise UnfitError("no proj:code or proj:epsg")
 
 
 def _cloud_fraction(properties: Mapping[str, Any]) -> float:
