@@ -28,6 +28,8 @@ class SensorSeries:
     """(T, N, B) with the bands of `sensor.bands`."""
     scl: NDArray[np.uint8] | None = None
     """(T, N) scene classification, Sentinel-2 only; 0 = no data."""
+    cloud: NDArray[np.uint8] | None = None
+    """(T, N) probability of cloud, per cent, 255 = unknown; None where no scene has one."""
 
     def __post_init__(self) -> None:
         times, bands = len(self.acquired_at), len(self.sensor.bands)
@@ -35,6 +37,8 @@ class SensorSeries:
             raise ValueError(
                 f"{self.sensor}: values {self.values.shape} do not fit {times} times x N x {bands} bands"
             )
+        if self.cloud is not None and self.cloud.shape != self.values.shape[:2]:
+            raise ValueError(f"{self.sensor}: cloud {self.cloud.shape} does not fit {self.values.shape[:2]}")
 
     def keep(self, scene_ids: Collection[str]) -> SensorSeries:
         """Return the observations whose scene is among `scene_ids`, in the same order."""
@@ -45,6 +49,7 @@ class SensorSeries:
             tuple(scene for scene in self.scene_ids if scene in scene_ids),
             self.values[chosen],
             None if self.scl is None else self.scl[chosen],
+            None if self.cloud is None else self.cloud[chosen],
         )
 
 

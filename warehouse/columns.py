@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import pyarrow as pa
 
@@ -15,6 +16,14 @@ from monitoring.errors import WarehouseError
 from warehouse.records import Row
 
 T = TypeVar("T")
+
+_ARROW = {
+    str: pa.string(),
+    float: pa.float64(),
+    int: pa.int64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us"),
+}
 
 
 def flat(row: Any) -> dict[str, Any]:
@@ -51,13 +60,22 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def schema_of(kind: type) -> pa.Schema:
     """Return the Arrow schema of a flat row type."""
-    arrow = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
     hints = get_type_hints(kind)
-    return pa.schema([(field.name, arrow[hints[field.name]]) for field in dataclasses.fields(kind)])
+    return pa.schema([(field.name, _ARROW[_known(hints[field.name])]) for field in dataclasses.fields(kind)])
+
+
+def columns_of(rows: Sequence[Any], kind: type) -> pa.Table:
+    """Return flat rows of one type as an Arrow table, in their order."""
+    schema = schema_of(kind)
+    return pa.table(
+        {name: pa.array([_plain(getattr(row, name)) for row in rows], schema.field(name).type)
+         for name in schema.names},
+        schema=schema,
+    )  # fmt: skip
 
 
 def build(kind: type[T], columns: Mapping[str, Any]) -> T:
-    """Return a flat row from stored columns; a null of a floating-point field becomes NaN."""
+    """Return a flat row from stored columns: a null float becomes NaN, a time aware UTC."""
     hints = get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # a dataclass
     return kind(**{name: _typed(hints[name], columns[name]) for name in names})
@@ -74,4 +92,11 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(hint: Any, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
     return math.nan if hint is float and value is None else value
+
+
+def _known(hint: Any) -> Any:
+    """Return the type of a field's values but for None."""
+    return next((kind for kind in get_args(hint) if kind is not NoneType), hint)

@@ -13,14 +13,14 @@ from warehouse.database import connect, query, refusals
 
 #: What differs between two executions that found the same: their clocks and their ids.
 _EXECUTION_COLUMNS = frozenset({"recorded_at", "applied_at", "started_at", "finished_at", "run_id"})
-_EXECUTION_TABLES = frozenset({"run"})
+_EXECUTION_TABLES = frozenset({"run", "asset_failure"})
 
 
 def content_digest(path: Path) -> str:
     """Return a SHA-256 over every row found, whichever execution found it, whenever and in whatever order.
 
-    Clocks, run ids and the table of runs are left out: a season that was killed and run again leaves a second
-    run, and is to compare equal to an undisturbed one.
+    Clocks, run ids, the table of runs and that of failed assets are left out: a season that was killed, or
+    disturbed, and run again leaves a second run and is to compare equal to an undisturbed one.
     """
     digest = hashlib.sha256()
     with connect(path, read_only=True) as connection, refusals(f"warehouse {path}"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import icechunk
 import numpy as np
@@ -16,122 +16,257 @@ import zarr
 from numpy.typing import NDArray
 
 from monitoring.errors import WarehouseError
-from monitoring.grid import Block
+from monitoring.grid import Block, PixelSet
 from monitoring.scenes import Scene, Sensor
 from monitoring.series import PixelSeries, SensorSeries
-from warehouse.cube_layout import array_of, extend, lay_out, provenance, values_dtype
+from warehouse.cube_layout import CHUNK_TIMES, PROVENANCE, column, grow, lay_out, stored_pixels
+from warehouse.cube_observation import HeldScene, Observation, refuse_misfit
+from warehouse.cube_reading import held_scenes, read_rows, rows_between, texts, unread
+from warehouse.cube_writing import Filling, append_rows, fill_rows, refuse_change
 from warehouse.lease import lease
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Cube", "HeldScene", "Observation", "find_cube", "open_cube"]
+
 _BRANCH = "main"
-#: How long an append waits for another append to the same block.
-_APPEND_WAIT_S = 600.0
+#: How long a commit waits for another one to the same block.
+_COMMIT_WAIT_S = 600.0
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What one scene shows of a block's N pixels."""
-
-    scene: Scene
-    values: NDArray[np.uint16] | NDArray[np.float32]
-    """(N, B): uint16 offset-removed reflectance, 0 = missing; float32 linear power, NaN = missing."""
-    scl: NDArray[np.uint8] | None = None
-    """(N,) scene classification, Sentinel-2 only."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cube:
     """One block's observations on disk; open it with `open_cube`."""
 
     path: Path
     block: Block
     repository: icechunk.Repository
+    index: NDArray[np.int64]
+    """(N,) place of each pixel of the block on the stored axis, -1 where the cube has not grown to it."""
 
     def scene_ids(self, sensor: Sensor) -> frozenset[str]:
-        """Ids of the scenes already held for a sensor."""
+        """Ids of the scenes of a sensor that were read for every pixel of the block."""
         with _refusals(self.path):
-            return frozenset(self._texts(sensor, "scene_id"))
+            group = self._group(sensor)
+            lacking = unread(group, self.index)
+            return frozenset(text for row, text in enumerate(texts(group, "scene_id")) if row not in lacking)
+
+    def held(self) -> tuple[HeldScene, ...]:
+        """Return every scene of which at least one pixel was read, by sensor and (acquired_at, id)."""
+        with _refusals(self.path):
+            return tuple(scene for sensor in Sensor for scene in held_scenes(self._group(sensor), sensor))
+
+    def lacking(self, scenes: Iterable[Scene | HeldScene]) -> dict[str, NDArray[np.int64]]:
+        """Return id -> (K,) positions in `block.pixels` never read, for the held scenes that lack any.
+
+        A scene that is not held at all is not among them: it is to be appended. Scenes that lack the same
+        pixels mostly share one array.
+        """
+        wanted = {scene.id for scene in scenes}
+        with _refusals(self.path):
+            return {
+                scene_id: places
+                for sensor in Sensor
+                for scene_id, places in self._lacking_of(sensor).items()
+                if scene_id in wanted
+            }
 
     def append(self, observations: Sequence[Observation]) -> int:
-        """Store the scenes not yet held, all in one commit; return how many there were.
+        """Store what is not yet held, all in one commit; return how many scenes had something to store.
 
-        A scene id already held, or seen earlier in the batch, is skipped; nothing new makes no commit.
-        WarehouseError, with nothing stored, for a wrong shape or dtype, a second data source, or a full disk.
+        A scene already held, or seen earlier in the batch, is skipped; of one held for a part of the block's
+        pixels, the rest is filled in. Nothing new makes no commit. WarehouseError, with nothing stored, for
+        a wrong shape or dtype, a second data source, a held scene that has changed, or a full disk.
         """
-        for observation in observations:
-            self._refuse_misfit(observation)
-        with lease(_lease_path(self.path), wait_s=_APPEND_WAIT_S), _refusals(self.path):
-            new = {sensor: self._unseen(sensor, observations) for sensor in Sensor}
-            added = sum(len(batch) for batch in new.values())
-            if added:
-                self._refuse_second_source([o.scene for batch in new.values() for o in batch])
-                self._commit(new)
-            return added
+        return self._keep(observations, np.arange(len(self.index)), may_add=True)
+
+    def fill(self, observations: Sequence[Observation], positions: NDArray[np.int64]) -> int:
+        """Store the pixels at `positions` (K,) of scenes already held, in one commit; return how many scenes.
+
+        The observations are of those K pixels, in that order. Only pixels never read are written, so that
+        filling again changes nothing. WarehouseError, with nothing stored, for a scene that is not held or
+        has changed, positions outside the block, a wrong shape or dtype, or a full disk.
+        """
+        places = np.asarray(positions, np.int64)
+        n = len(self.index)
+        if places.ndim != 1 or len(np.unique(places)) != len(places) or not _within(places, n):
+            raise WarehouseError(f"cube {self.path.name}: positions must be different and from 0 to {n - 1}")
+        return self._keep(observations, places, may_add=False)
 
     def read(self, start: datetime, end: datetime) -> PixelSeries:
-        """Return what was acquired in [start, end), each sensor in (acquired_at, id) order."""
+        """Return what was acquired in [start, end), each sensor in (acquired_at, id) order.
+
+        The pixels are the block's, in the block's order; a pixel never read in a scene is missing there.
+        """
         with _refusals(self.path):
-            store = self.repository.readonly_session(_BRANCH).store
-            series = [_read_sensor(_group(store, sensor), sensor, start, end) for sensor in Sensor]
-        return PixelSeries(*series)
+            store = self._store()
+            groups = {sensor: _group(store, sensor) for sensor in Sensor}
+            rows = {sensor: rows_between(group, start, end) for sensor, group in groups.items()}
+            return PixelSeries(*(read_rows(groups[each], each, rows[each], self.index) for each in Sensor))
 
-    def _texts(self, sensor: Sensor, name: str) -> list[str]:
-        store = self.repository.readonly_session(_BRANCH).store
-        return _texts(_group(store, sensor), name)
+    def batches(
+        self, sensor: Sensor, start: datetime, end: datetime, positions: NDArray[np.int64]
+    ) -> Iterator[SensorSeries]:
+        """Yield what `read` returns of one sensor, for some pixels of the block and a few scenes at once."""
+        with _refusals(self.path):
+            group = self._group(sensor)
+            for rows in rows_between(group, start, end).batches(CHUNK_TIMES):
+                yield read_rows(group, sensor, rows, self.index[positions])
 
-    def _unseen(self, sensor: Sensor, observations: Sequence[Observation]) -> list[Observation]:
-        held = self.scene_ids(sensor)
-        first = {o.scene.id: o for o in reversed(observations) if o.scene.sensor is sensor}
-        new = [observation for scene_id, observation in first.items() if scene_id not in held]
-        return sorted(new, key=lambda o: (o.scene.acquired_at, o.scene.id))
+    def provenance(self, sensor: Sensor, start: datetime, end: datetime) -> dict[str, NDArray[Any]]:
+        """Return what is kept of each scene acquired in [start, end), (T,) each, in the order of `read`."""
+        with _refusals(self.path):
+            group = self._group(sensor)
+            rows = rows_between(group, start, end).places
+            return {name: column(group, name)[rows] for name in (*PROVENANCE, "content")}
 
-    def _commit(self, new: dict[Sensor, list[Observation]]) -> None:
-        session = self.repository.writable_session(_BRANCH)
-        for sensor, batch in new.items():
-            if batch:
-                extend(zarr.open_group(session.store, path=sensor.value, mode="r+"), _arrays(batch))
-        counts = ", ".join(f"{len(batch)} {sensor.value}" for sensor, batch in new.items())
-        session.commit(f"append {counts}")
+    def dataset(self, sensor: Sensor) -> xr.Dataset:
+        """Return one sensor as xarray sees it, decoded, sorted by time, the block's own pixels; read lazily.
 
-    def _refuse_misfit(self, observation: Observation) -> None:
-        scene, values, scl = observation.scene, observation.values, observation.scl
-        n, bands = len(self.block.pixels), len(scene.sensor.bands)
-        dtype = values_dtype(scene.sensor)
-        if values.shape != (n, bands) or values.dtype != dtype:
+        Scenes lie in the order they were read in. Where older ones came later, xarray's own opening has
+        times out of order, which `.sel(time=slice(...))` refuses; this one, or `.sortby("time")`, has not.
+        """
+        import xarray as xr
+
+        with _refusals(self.path):
+            store = self._store()
+            opened: xr.Dataset = xr.open_zarr(store, group=sensor.value, consolidated=False, chunks=None)
+            rows = rows_between(_group(store, sensor), None, None).places
+            return opened.isel(time=rows, pixel=self.index[self.index >= 0])
+
+    def _store(self) -> icechunk.IcechunkStore:
+        return self.repository.readonly_session(_BRANCH).store
+
+    def _group(self, sensor: Sensor) -> zarr.Group:
+        return _group(self._store(), sensor)
+
+    def _lacking_of(self, sensor: Sensor) -> dict[str, NDArray[np.int64]]:
+        group = self._group(sensor)
+        ids = texts(group, "scene_id")
+        return {ids[row]: places for row, places in unread(group, self.index).items()}
+
+    def _keep(
+        self, observations: Sequence[Observation], positions: NDArray[np.int64], *, may_add: bool
+    ) -> int:
+        for observation in observations:
+            refuse_misfit(observation, len(positions))
+        if int(self.index.min()) < 0:
             raise WarehouseError(
-                f"scene {scene.id}: values {values.shape} {values.dtype}, expected ({n}, {bands}) {dtype}"
+                f"cube {self.path.name}: it was opened for looking, or before the block grew"
             )
-        if (scl is not None) != (scene.sensor is Sensor.S2):
-            raise WarehouseError(f"scene {scene.id}: scl belongs to every Sentinel-2 scene and to no other")
-        if scl is not None and (scl.shape != (n,) or scl.dtype != np.uint8):
-            raise WarehouseError(f"scene {scene.id}: scl {scl.shape} {scl.dtype}, expected ({n},) uint8")
+        with lease(_lease_path(self.path), wait_s=_COMMIT_WAIT_S), _refusals(self.path):
+            session = self.repository.writable_session(_BRANCH)
+            counts = [
+                self._keep_sensor(session.store, sensor, observations, positions, may_add=may_add)
+                for sensor in Sensor
+            ]
+            if sum(counts):
+                told = ", ".join(f"{n} {sensor.value}" for n, sensor in zip(counts, Sensor, strict=True))
+                session.commit(f"{'append' if may_add else 'fill'} {told}")
+            return sum(counts)
 
-    def _refuse_second_source(self, scenes: Sequence[Scene]) -> None:
+    def _keep_sensor(
+        self,
+        store: icechunk.IcechunkStore,
+        sensor: Sensor,
+        observations: Sequence[Observation],
+        positions: NDArray[np.int64],
+        *,
+        may_add: bool,
+    ) -> int:
+        first = {o.scene.id: o for o in reversed(observations) if o.scene.sensor is sensor}
+        if not first:
+            return 0
+        group = zarr.open_group(store, path=sensor.value, mode="r+")
+        ids = {text: row for row, text in enumerate(texts(group, "scene_id"))}
+        new = sorted(first.keys() - ids.keys(), key=lambda each: (first[each].scene.acquired_at, each))
+        if new and not may_add:
+            raise WarehouseError(f"scene {new[0]}: not in cube {self.path.name}; append it before filling it")
+        places = self.index[positions]
+        held = {ids[scene_id]: first[scene_id] for scene_id in first.keys() & ids.keys()}
+        lacking = unread(group, places, np.array(sorted(held), np.int64))
+        fillings = [
+            Filling(row, held[row], np.isin(np.arange(len(places)), wanted))
+            for row, wanted in lacking.items()
+        ]
+        if fillings:
+            refuse_change(group, fillings)
+            fill_rows(group, fillings, places)
+        if new:
+            self._refuse_second_source(store, [first[scene_id].scene for scene_id in new])
+            append_rows(group, [first[scene_id] for scene_id in new], places)
+        return len(new) + len(fillings)
+
+    def _refuse_second_source(self, store: icechunk.IcechunkStore, scenes: Sequence[Scene]) -> None:
         """Catalogues differ in calibration and masks, so a series of two sources has steps no wood made."""
-        held = {source for sensor in Sensor for source in self._texts(sensor, "source")}
+        held = {source for sensor in Sensor for source in texts(_group(store, sensor), "source")}
         sources = sorted(held | {scene.source for scene in scenes})
         if len(sources) > 1:
             raise WarehouseError(f"cube {self.path.name}: sources {' and '.join(sources)} never mix")
 
 
 def open_cube(root: Path, block: Block) -> Cube:
-    """Return the block's cube at `root/<block id>-<pixel digest>/`, made empty where there is none.
+    """Return the block's cube at `root/<block id>/`, made empty where there is none.
 
-    The name holds the digest of the pixel set: when the woodlands of a block change, so do its pixels, and
-    the changed set is another repository. Local files survive kill -9 at any moment: a repository appears by
-    one rename, an append by one commit.
+    Pixels that the block has and the cube has not are added to the end of its pixel axis, in one commit;
+    `Cube.lacking` then names them for every scene held. Pixels that the block has no more stay stored and are
+    not read. Local files survive kill -9 at any moment: a repository appears by one rename, growth and every
+    batch of observations by one commit.
     """
-    # Icechunk warns of concurrent commits on local files at every opening; the lease rules them out.
-    icechunk.set_logs_filter("error")
-    path = root / f"{block.id}-{block.pixels.digest}"
+    path = root / block.id
     with _refusals(path):
         if not path.is_dir():
             _create(path, block)
-        repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
-        return Cube(path, block, repository)
+        cube = _opened(path, block)
+        return cube if not (cube.index < 0).any() else _grown(cube)
+
+
+def find_cube(root: Path, block: Block) -> Cube | None:
+    """Return the block's cube as it is, for looking, or None where there is none; nothing is written."""
+    path = root / block.id
+    with _refusals(path):
+        return _opened(path, block) if path.is_dir() else None
+
+
+def _opened(path: Path, block: Block) -> Cube:
+    # Icechunk warns of concurrent commits on local files at every opening; the lease rules them out.
+    icechunk.set_logs_filter("error")
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
+    stored = _axis(repository.readonly_session(_BRANCH).store)
+    if stored.epsg != block.pixels.epsg:
+        raise WarehouseError(
+            f"cube {path}: its grid is EPSG:{stored.epsg}, the block's EPSG:{block.pixels.epsg}"
+        )
+    return Cube(path, block, repository, stored.index_of(block.pixels.column, block.pixels.row))
+
+
+def _axis(store: icechunk.IcechunkStore) -> PixelSet:
+    return stored_pixels(zarr.open_group(store, path=Sensor.S2.value, mode="r"))
+
+
+def _grown(cube: Cube) -> Cube:
+    """Add the block's new pixels to the stored axis, unless somebody else just has."""
+    pixels = cube.block.pixels
+    with lease(_lease_path(cube.path), wait_s=_COMMIT_WAIT_S):
+        session = cube.repository.writable_session(_BRANCH)
+        stored = _axis(session.store)
+        new = np.flatnonzero(stored.index_of(pixels.column, pixels.row) < 0)
+        if len(new):
+            axis = PixelSet(
+                pixels.epsg,
+                np.concatenate([stored.column, pixels.column[new]]),
+                np.concatenate([stored.row, pixels.row[new]]),
+            )
+            for sensor in Sensor:
+                grow(zarr.open_group(session.store, path=sensor.value, mode="r+"), sensor, axis)
+            session.commit(f"grow by {len(new)} pixels to {len(axis)}")
+    return _opened(cube.path, cube.block)
 
 
 def _create(path: Path, block: Block) -> None:
-    with lease(_lease_path(path), wait_s=_APPEND_WAIT_S):
+    icechunk.set_logs_filter("error")
+    with lease(_lease_path(path), wait_s=_COMMIT_WAIT_S):
         if path.is_dir():
             return
         draft = path.with_name(f".{path.name}.draft")
@@ -143,51 +278,16 @@ def _create(path: Path, block: Block) -> None:
         draft.rename(path)
 
 
-def _lease_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.lease")
-
-
-def _arrays(batch: Sequence[Observation]) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {"values": np.stack([o.values for o in batch])}
-    classes = [o.scl for o in batch if o.scl is not None]
-    if classes:
-        arrays["scl"] = np.stack(classes)
-    return arrays | provenance([o.scene for o in batch])
-
-
 def _group(store: icechunk.IcechunkStore, sensor: Sensor) -> zarr.Group:
     return zarr.open_group(store, path=sensor.value, mode="r")
 
 
-def _texts(group: zarr.Group, name: str) -> list[str]:
-    return [str(text) for text in np.asarray(array_of(group, name)[:])]
+def _lease_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lease")
 
 
-def _read_sensor(group: zarr.Group, sensor: Sensor, start: datetime, end: datetime) -> SensorSeries:
-    time = np.asarray(array_of(group, "time")[:], np.int64)
-    ids = np.array(_texts(group, "scene_id"), dtype=np.dtypes.StringDType())
-    inside = np.flatnonzero((time >= start.timestamp()) & (time < end.timestamp()))
-    order = inside[np.lexsort((ids[inside], time[inside]))]
-    return SensorSeries(
-        sensor=sensor,
-        acquired_at=time[order].astype("datetime64[s]"),
-        scene_ids=tuple(str(scene_id) for scene_id in ids[order]),
-        values=_take(array_of(group, "values"), order),
-        scl=_take(array_of(group, "scl"), order) if sensor is Sensor.S2 else None,
-    )
-
-
-def _take(array: zarr.Array[Any], order: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the times of `order` in that order, reading each chunk once."""
-    if not len(order):
-        return np.empty((0, *array.shape[1:]), array.dtype)
-    stored = np.sort(order)
-    try:
-        values = np.asarray(array.oindex[stored])
-    except ValueError as error:  # what the checksum of a chunk raises
-        raise WarehouseError(f"cube array {array.path}: {error}") from error
-    in_place = bool((order == stored).all())
-    return values if in_place else values[np.searchsorted(stored, order)]
+def _within(places: NDArray[np.int64], n: int) -> bool:
+    return bool(((places >= 0) & (places < n)).all())
 
 
 @contextmanager

@@ -68,6 +68,7 @@ class Reader:
     ) -> tuple[RichnessSeries, ...]:
         """The annual history of each woodland, final seasons only, ready for the trend tests.
 
+        A season whose block is recorded as under its floor is not final, so its year is not in the series.
         `up_to` is the last season included. WarehouseError rather than a series of two models.
         """
         rows = self._rows("series", target=target, park=park, up_to=up_to.id if up_to else None)
@@ -117,6 +118,38 @@ class Reader:
     def scenes(self, *, season: str | None = None, block_id: str | None = None) -> tuple[Record, ...]:
         """Which scenes each season of a block was estimated from, in time order."""
         return self._rows("scenes", season=season, block_id=block_id)
+
+    def completeness(self, season: str | None = None, block_id: str | None = None) -> tuple[Record, ...]:
+        """Rows of `latest_completeness`: passes expected and found, by season, block and stream."""
+        return self._rows("completeness", season=season, block_id=block_id)
+
+    def standing(self, season: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Rows of `season_standing`, by season and block; a park's blocks are those it has estimates in."""
+        return self._rows("standing", season=season, park=park)
+
+    def missing(self, season: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Passes expected and found and the missing share, NaN where unknown, by season and sensor."""
+        return self._rows("missing", season=season, park=park)
+
+    def observations(self, season: str | None = None) -> tuple[Record, ...]:
+        """What was seen of each woodland in a season, as last counted, by season, woodland and inputs."""
+        return self._rows("observations", season=season)
+
+    def index_history(
+        self, woodland_id: str | None = None, index_name: str | None = None, *, park: str | None = None
+    ) -> tuple[Record, ...]:
+        """Rows of `index_history`: growing-season medians, by woodland, index and year."""
+        return self._rows("index_history", woodland_id=woodland_id, index_name=index_name, park=park)
+
+    def index_months(
+        self, woodland_id: str | None = None, index_name: str | None = None
+    ) -> tuple[Record, ...]:
+        """Rows of `index_month`: monthly medians, by woodland, index, year and month."""
+        return self._rows("index_months", woodland_id=woodland_id, index_name=index_name)
+
+    def asset_failures(self, season: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
+        """Rows of `asset_standing`: assets that could not be read at some time, with their present state."""
+        return self._rows("asset_failures", season=season, park=park)
 
     def quality(self, season: str | None = None) -> tuple[Record, ...]:
         """The latest result of each expectation of the quality gates."""

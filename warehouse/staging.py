@@ -1,20 +1,23 @@
-"""Staged estimates: what a block-season task leaves for the one writer to load."""
+"""Staged rows: what a block-season task leaves for the one writer to load."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
+import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitoring.errors import WarehouseError
-from warehouse.columns import build, flat, schema_of
-from warehouse.records import EstimateRow
+from warehouse.columns import build, columns_of, schema_of
+from warehouse.records import EstimateRow, IndexRow, ObservationRow, StagedRow
+
+S = TypeVar("S", EstimateRow, ObservationRow, IndexRow)
 
 
 def staging_path(root: Path, season: str, block_id: str, *parts: str) -> Path:
@@ -28,32 +31,49 @@ def staging_path(root: Path, season: str, block_id: str, *parts: str) -> Path:
 
 
 def write_estimates(path: Path, rows: Sequence[EstimateRow]) -> Path:
-    """Write rows to a Parquet file that is either whole or not there; the same rows give the same bytes."""
-    ordered = [flat(row) for row in sorted(rows, key=lambda row: dataclasses.astuple(row.key))]
-    table = pa.Table.from_pylist(ordered, schema=schema_of(EstimateRow))
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, draft, compression="zstd")
-        settle(draft, path)
-    except (OSError, pa.ArrowException) as error:
-        discard(draft)
-        raise WarehouseError(f"staged estimates {path}: {error}") from error
-    return path
+    """Write estimates to a Parquet file; see `write_rows`."""
+    return write_rows(path, EstimateRow, rows)
 
 
 def read_estimates(path: Path) -> tuple[EstimateRow, ...]:
+    """Return the staged estimates; see `read_rows`."""
+    return read_rows(path, EstimateRow)
+
+
+def write_rows(path: Path, kind: type[S], rows: Sequence[S]) -> Path:
+    """Write rows of one type to a Parquet file that is either whole or not there.
+
+    The same rows in any order give the same bytes; the type makes a file of no rows one of that type too.
+    """
+    by_key = operator.attrgetter(*kind.KEY)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(columns_of(sorted(rows, key=by_key), kind), draft, compression="zstd")
+        settle(draft, path)
+    except (OSError, pa.ArrowException) as error:
+        discard(draft)
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: {error}") from error
+    return path
+
+
+def read_rows(path: Path, kind: type[S]) -> tuple[S, ...]:
     """Return the staged rows; WarehouseError for a file that is missing, damaged or of other columns."""
+    return tuple(build(kind, columns) for columns in read_columns(path, kind).to_pylist())
+
+
+def read_columns(path: Path, kind: type[StagedRow]) -> pa.Table:
+    """Return the staged rows as an Arrow table of exactly the type's columns; errors as `read_rows`."""
     try:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         first = str(error).splitlines()[0]
-        raise WarehouseError(f"staged estimates {path}: {first}") from error
-    expected = schema_of(EstimateRow)
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: {first}") from error
+    expected = schema_of(kind)
     if not table.schema.equals(expected):
         found, wanted = _names(table.schema), _names(expected)
-        raise WarehouseError(f"staged estimates {path}: columns {found}; expected {wanted}")
-    return tuple(build(EstimateRow, columns) for columns in table.to_pylist())
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: columns {found}; expected {wanted}")
+    return table
 
 
 def discard(draft: Path) -> None:

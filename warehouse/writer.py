@@ -23,8 +23,13 @@ from warehouse.migrate import migrate
 from warehouse.publish import copy_snapshot, lease_path
 from warehouse.records import (
     AlertRow,
+    AssetFailureRow,
+    BlockSeasonRow,
+    CompletenessRow,
     ContrastRow,
+    IndexRow,
     ModelRow,
+    ObservationRow,
     QualityRow,
     QuarantineRow,
     ReportRow,
@@ -35,7 +40,7 @@ from warehouse.records import (
     TrendRow,
     WoodlandRow,
 )
-from warehouse.staging import read_estimates
+from warehouse.staging import read_columns, read_estimates
 
 
 @contextmanager
@@ -142,6 +147,31 @@ class Writer:
         """Record reports that were written."""
         return self._load(reports, now)
 
+    def load_completeness(self, streams: Sequence[CompletenessRow], *, now: datetime) -> int:
+        """Record the streams of block-seasons whose finding changed; all streams of one in one call."""
+        return self._load(streams, now)
+
+    def load_block_seasons(self, standings: Sequence[BlockSeasonRow], *, now: datetime) -> int:
+        """Record how block-seasons stand, where that changed; one that is not complete is not final."""
+        return self._load(standings, now)
+
+    def load_observations(self, counts: Sequence[ObservationRow], *, now: datetime) -> int:
+        """Record what was seen of woodlands in a season, where it was counted otherwise before."""
+        return self._load(counts, now)
+
+    def load_indices(self, path: Path, *, run_id: str, now: datetime) -> int:
+        """Record the vegetation indices of a staging file, where new or changed, as found by a run."""
+        subject = f"staged {IndexRow.TABLE}s {path}"
+        batch = read_columns(path, IndexRow)
+        with transaction(self._connection, subject):
+            self._connection.register("batch", batch)
+            self._refuse_contradictions(subject)
+            return self._count("insert_index_observation", {"run_id": run_id, "now": utc(now)})
+
+    def load_asset_failures(self, failures: Sequence[AssetFailureRow], *, now: datetime) -> int:
+        """Record assets that could not be read, or that came through after all, where that changed."""
+        return self._load(failures, now)
+
     def publish(self, published: Path) -> Path:
         """Replace the published snapshot with the present content; see `warehouse.publish.publish`."""
         return copy_snapshot(self._connection, published)
@@ -178,6 +208,11 @@ class Writer:
             raise WarehouseError(
                 f"{what} {changed[0]}: differs from the recorded one of that id ({len(changed)} such)"
             )
+
+    def _refuse_contradictions(self, subject: str) -> None:
+        twice = self._connection.execute(query("contradicted_indices")).fetchone()
+        if twice:
+            raise WarehouseError(f"{subject}: {'/'.join(twice)}: twice in one batch, not alike")
 
     def _refuse_other_models(self, rows: Sequence[Mapping[str, Any]]) -> None:
         stated = {row["id"]: row for row in rows}
@@ -241,4 +276,6 @@ def _scene_row(scene: Scene) -> SceneRow:
         north=north,
         hrefs=json.dumps(dict(scene.hrefs), sort_keys=True),
         cloud_fraction=scene.cloud_fraction,
+        relative_orbit=scene.relative_orbit or None,
+        tile=scene.tile,
     )

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +14,12 @@ import icechunk
 import numpy as np
 import pytest
 import xarray as xr
-from cube_world import block, observation
+from cube_world import block, observation, seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from warehouse_world import WOODLANDS
+from warehouse_world import NOW
 
 from monitoring.errors import WarehouseError
-from monitoring.grid import make_blocks
 from monitoring.scenes import Sensor
 from warehouse.cube import Cube, Observation, open_cube
 
@@ -80,16 +85,6 @@ def test_a_window_holds_its_start_and_not_its_end(tmp_path: Path) -> None:
     assert cube.read(first, third).s2.scene_ids == ("s2-0000", "s2-0001")
 
 
-def test_another_set_of_pixels_is_another_repository(tmp_path: Path) -> None:
-    cube = open_cube(tmp_path, block())
-    cube.append([observation(1)])
-    (smaller,) = make_blocks(WOODLANDS[:1], 10_000)
-    other = open_cube(tmp_path, smaller)
-    assert smaller.id == block().id
-    assert other.path != cube.path
-    assert not other.scene_ids(Sensor.S2)
-
-
 def test_missing_radar_stays_nan(tmp_path: Path) -> None:
     cube = open_cube(tmp_path, block())
     gap = observation(1, Sensor.S1_DESCENDING)
@@ -108,6 +103,9 @@ def test_missing_radar_stays_nan(tmp_path: Path) -> None:
         (lambda o: replace(o, values=o.values[:, :9]), "expected"),
         (lambda o: replace(o, scl=None), "scl belongs"),
         (lambda o: replace(o, scl=o.scl[:-1]), "expected .* uint8"),
+        (lambda o: replace(o, cloud=o.scl[:-1]), "cloud_probability .* expected .* uint8"),
+        (lambda o: replace(observation(2, Sensor.S1_ASCENDING), cloud=o.scl), "Sentinel-2 scenes only"),
+        (lambda o: replace(o, read_at=datetime(2026, 1, 1)), "no time zone"),  # noqa: DTZ001
     ],
 )
 def test_a_misfit_among_good_scenes_is_refused_and_nothing_is_stored(tmp_path: Path, wrong, message) -> None:
@@ -152,21 +150,152 @@ def test_a_root_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def opened(cube: Cube, sensor: Sensor = Sensor.S2, **options: object) -> xr.Dataset:
+    """A group as anybody opens it, with nothing of ours."""
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(cube.path)))
+    store = repository.readonly_session("main").store
+    return xr.open_zarr(store, group=sensor.value, consolidated=False, chunks=None, **options)
+
+
+def cells_of(group: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Eastings and northings of the gathered pixels, by what CF says of `compress`."""
+    assert group["pixel"].attrs["compress"] == "y x"
+    row, column = np.divmod(group["pixel"].values, group.sizes["x"])
+    return group["x"].values[column], group["y"].values[row]
+
+
 def test_xarray_opens_a_group_as_cf_gathering(tmp_path: Path) -> None:
     cube = open_cube(tmp_path, block())
     cube.append([observation(number) for number in range(3)])
-    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(cube.path)))
-    group = xr.open_zarr(repository.readonly_session("main").store, group="s2", chunks=None)
+    group = opened(cube, mask_and_scale=False)
     assert group["values"].dims == ("time", "pixel", "band")
     assert group["values"].dtype == np.uint16
     assert group.sel(time="2024-01-06")["scene_id"].values.tolist() == ["s2-0001"]
     assert group["offset_dn"].values.tolist() == [1000] * 3
-    assert group["href"].values[0] == "/scenes/0/B04.tif"
-    row, column = np.divmod(group["pixel"].values, group.sizes["x"])
-    assert group["pixel"].attrs["compress"] == "y x"
-    assert (group["x"].values[column] == block().pixels.easting_m).all()
-    assert (group["y"].values[row] == block().pixels.northing_m).all()
+    easting, northing = cells_of(group)
+    assert (easting == block().pixels.easting_m).all()
+    assert (northing == block().pixels.northing_m).all()
     assert "32630" in group["crs"].attrs["crs_wkt"]
+    assert group.attrs["Conventions"].startswith("CF-")
+
+
+def test_decoded_values_are_reflectance_and_missing_ones_nan(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    cube.append([observation(number) for number in (0, 2500)])
+    group = opened(cube)
+    red = group["values"].sel(band="B04")
+    assert np.isnan(red.values[0]).all()
+    assert red.values[1] == pytest.approx(0.25)
+    assert group["values"].attrs["standard_name"] == "surface_bidirectional_reflectance"
+    assert group["values"].attrs["units"] == "1"
+
+
+def test_a_window_of_time_is_selected_after_appends_in_order(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    for first in (0, 3):
+        cube.append([observation(number) for number in range(first, first + 3)])
+    chosen = opened(cube).sel(time=slice("2024-01-06", "2024-01-16")).isel(pixel=[0, 5])
+    assert chosen["scene_id"].values.tolist() == ["s2-0001", "s2-0002", "s2-0003"]
+    assert chosen.sizes["pixel"] == 2
+
+
+def test_an_empty_cube_opens_too(tmp_path: Path) -> None:
+    group = opened(open_cube(tmp_path, block()), Sensor.S1_ASCENDING)
+    assert group.sizes["time"] == 0
+    assert group["values"].dims == ("time", "pixel", "band")
+
+
+def test_older_scenes_that_came_later_are_in_order_in_the_dataset(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    cube.append([observation(number) for number in (4, 5)])
+    cube.append([observation(number) for number in (1, 2)])
+    numbers = [1, 2, 4, 5]
+    sorted_one = cube.dataset(Sensor.S2)
+    assert (sorted_one["values"].values[:, 0, 0] * 10_000).round().tolist() == numbers
+    window = slice("2024-01-08", "2024-01-25")
+    assert sorted_one.sel(time=window)["scene_id"].values.tolist() == ["s2-0002", "s2-0004"]
+    assert opened(cube).sel(time="2024-01-06")["scene_id"].values.tolist() == ["s2-0001"]
+    with pytest.raises(KeyError):
+        opened(cube).sel(time=window)
+    assert opened(cube).sortby("time").sel(time=window).sizes["time"] == 2
+
+
+def test_where_a_scene_comes_from_is_kept_beside_its_pixels(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    made = observation(1)
+    scene = replace(
+        made.scene, relative_orbit=94, tile="30UXC", offset_from_dn=1000, checksums=(("B04", "1220ab"),)
+    )
+    cube.append([replace(made, scene=scene, read_at=NOW)])
+    kept = {name: values[0] for name, values in cube.provenance(Sensor.S2, *ALWAYS).items()}
+    assert (kept["relative_orbit"], kept["tile"], kept["offset_from_dn"]) == (94, "30UXC", 1000)
+    assert json.loads(str(kept["href"]))["B12"] == "/scenes/1/B12.tif"
+    assert json.loads(str(kept["checksums"])) == {"B04": "1220ab"}
+    assert kept["read_at"] == NOW.timestamp()
+    assert made.scl is not None
+    expected = hashlib.sha256(made.values.tobytes() + made.scl.tobytes()).hexdigest()[:16]
+    assert kept["content"] == expected
+    assert opened(cube)["read_at"].values[0] == np.datetime64("2026-01-15T03:00:00")
+
+
+def test_every_held_scene_is_named_with_its_pass(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    cube.append([observation(2), observation(1), observation(3, Sensor.S1_ASCENDING)])
+    assert [held.id for held in cube.held()] == ["s2-0001", "s2-0002", "s1_ascending-0003"]
+    first = cube.held()[0]
+    assert first.acquired_at == observation(1).scene.acquired_at
+    assert (first.platform, first.acquisition, first.source) == ("sentinel-2a", "acquisition-1", "simulated")
+
+
+def test_cloud_probability_is_kept_where_it_was_read_and_costs_nothing_elsewhere(tmp_path: Path) -> None:
+    pixels = block().pixels
+    cube = open_cube(tmp_path, block())
+    cube.append([noise(number) for number in range(20)])
+    assert cube.read(*ALWAYS).s2.cloud is None
+    names = ("values", "scl", "cloud_probability")
+    stored = {
+        name: cube.repository.readonly_session("main").chunk_coordinates(f"/s2/{name}") for name in names
+    }
+    assert len([*collect(stored["values"])]) == 2
+    assert not [*collect(stored["cloud_probability"])]
+    cube.append([seen(30, pixels, cloud=40)])
+    cloud = cube.read(*ALWAYS).s2.cloud
+    assert cloud is not None
+    assert cloud[-1].tolist() == [40] * len(pixels)
+    assert (cloud[:-1] == 255).all()
+    kept = cube.read(*ALWAYS).s2.keep({"s2-0030"}).cloud
+    assert kept is not None
+    assert kept.shape == (1, len(pixels))
+
+
+def collect(coordinates: AsyncIterator[object]) -> list[object]:
+    async def all_of() -> list[object]:
+        return [each async for each in coordinates]
+
+    return asyncio.run(all_of())
+
+
+def test_a_full_disk_is_one_clear_line_and_stores_nothing(tmp_path: Path) -> None:
+    cube = open_cube(tmp_path, block())
+    cube.append([noise(1)])
+    before = chunk_files(cube)
+    with file_size_limit(4_000), pytest.raises(WarehouseError, match=r"cube .*large") as refusal:
+        cube.append([noise(number) for number in range(2, 40)])
+    assert "\n" not in str(refusal.value)
+    assert open_cube(tmp_path, block()).scene_ids(Sensor.S2) == {"s2-0001"}
+    assert set(before) <= set(chunk_files(cube))
+    assert cube.append([noise(2)]) == 1
+
+
+@contextmanager
+def file_size_limit(n_bytes: int) -> Iterator[None]:
+    """What a full disk does to a write, without filling one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @given(batches=st.lists(st.lists(st.integers(0, 12), max_size=6), min_size=1, max_size=4))

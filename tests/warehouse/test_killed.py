@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from append_until_killed import append_all
-from cube_world import block
+from cube_world import block, told
+from fill_until_killed import fill_all, hold_all
 from load_until_killed import load_all
 
 from monitoring.scenes import Sensor
 from warehouse.content import content_digest
-from warehouse.cube import open_cube
+from warehouse.cube import find_cube, open_cube
 from warehouse.reader import read
 
 HERE = Path(__file__).parent
@@ -61,6 +62,32 @@ def cube_survives(folder: Path, n_scenes: int, delays_s: list[float]) -> None:
     assert len(open_cube(folder, block()).scene_ids(Sensor.S2)) == n_scenes
 
 
+def growth_survives(folder: Path, n_scenes: int, delays_s: list[float]) -> None:
+    hold_all(folder, n_scenes)
+    for delay_s in delays_s:
+        check_growth(folder, n_scenes, kill_after(start("fill_until_killed.py", folder, n_scenes), delay_s))
+    fill_all(folder, n_scenes)
+    check_growth(folder, n_scenes, [str(number) for number in range(n_scenes)])
+
+
+def check_growth(folder: Path, n_scenes: int, said: list[str]) -> None:
+    """Every scene is filled in or untouched, in all sensors alike, and those said to be are."""
+    cube = find_cube(folder, block("ab"))
+    assert cube is not None
+    pixels = cube.block.pixels
+    is_old = block("b").pixels.index_of(pixels.column, pixels.row) >= 0
+    series, lacking = cube.read(*ALWAYS), cube.lacking(cube.held())
+    for sensor in Sensor:
+        assert len(series.of(sensor).scene_ids) == n_scenes
+        for number, values in enumerate(series.of(sensor).values):
+            is_filled = f"{sensor.value}-{number:04d}" not in lacking
+            assert is_filled == (f"s2-{number:04d}" not in lacking)
+            assert is_filled or str(number) not in said
+            expected = told(number, pixels, len(sensor.bands)).astype(float)
+            expected[~is_old & (not is_filled)] = 0 if sensor is Sensor.S2 else np.nan
+            assert np.array_equal(values.astype(float), expected, equal_nan=True)
+
+
 def warehouse_survives(folder: Path, n_years: int, delays_s: list[float]) -> None:
     undisturbed, disturbed = folder / "undisturbed", folder / "disturbed"
     load_all(undisturbed, n_years)
@@ -85,6 +112,10 @@ def test_a_killed_append_leaves_a_readable_cube_that_completes(tmp_path: Path) -
     cube_survives(tmp_path, 8, [random.Random(1).uniform(0.1, 0.4)])
 
 
+def test_a_killed_growth_or_fill_leaves_the_old_state_or_the_new(tmp_path: Path) -> None:
+    growth_survives(tmp_path, 4, [random.Random(5).uniform(0.05, 0.4)])
+
+
 def test_a_killed_load_leaves_a_readable_warehouse_that_completes(tmp_path: Path) -> None:
     warehouse_survives(tmp_path, 2, [random.Random(2).uniform(0.1, 0.4)])
 
@@ -92,6 +123,11 @@ def test_a_killed_load_leaves_a_readable_warehouse_that_completes(tmp_path: Path
 @pytest.mark.slow
 def test_a_cube_survives_ten_kills_at_random_moments(tmp_path: Path) -> None:
     cube_survives(tmp_path, 60, [random.Random(3).uniform(0.0, 1.0) for _ in range(10)])
+
+
+@pytest.mark.slow
+def test_a_growing_cube_survives_ten_kills_at_random_moments(tmp_path: Path) -> None:
+    growth_survives(tmp_path, 40, [random.Random(6).uniform(0.0, 1.0) for _ in range(10)])
 
 
 @pytest.mark.slow

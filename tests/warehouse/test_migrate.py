@@ -4,11 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from warehouse_world import NOW
+from warehouse_world import NOW, history, load, prepare, scene, trend_row
 
 from monitoring.errors import MigrationError, WarehouseError
 from warehouse.database import connect
 from warehouse.migrate import Migration, known_migrations, migrate
+from warehouse.reader import read
+from warehouse.records import BlockSeasonRow
+from warehouse.writer import Writer, open_writer
 
 FIRST, SECOND = known_migrations()[:2]
 TABLE = Migration(3, "0003_soil.sql", "create table soil (id integer);")
@@ -64,3 +67,52 @@ def test_a_migration_edited_after_it_was_applied_is_refused(tmp_path: Path) -> N
         migrate(connection, now=NOW, known=[FIRST, SECOND])
         with pytest.raises(MigrationError, match=f"{SECOND.name}: applied as sha256 {SECOND.sha256[:12]}"):
             migrate(connection, now=NOW, known=[FIRST, edited])
+
+
+def version_four(path: Path) -> Path:
+    """A warehouse as version 4 of the schema left it: nine years, two trends, one scene used."""
+    with connect(path, read_only=False) as connection:
+        migrate(connection, now=NOW, known=known_migrations()[:4])
+        writer = Writer(connection)
+        prepare(writer)
+        load(writer, path.parent, history())
+        writer.load_trends([trend_row("a"), trend_row("b")], now=NOW)
+        connection.execute(
+            "insert into scene select 'simulated', 's2-0001', 'sentinel-2-l2a', 's2', 'sentinel-2a', $now, "
+            "'acquisition-1', '05.10', 1000, 'rule', 32630, -1.8, 51.6, -1.79, 51.61, '{}', null, $now",
+            {"now": NOW.replace(tzinfo=None)},
+        )
+        connection.execute(
+            "insert into season_scene select '2025-Q4', 'block-1', 'simulated', 's2-0001', $now",
+            {"now": NOW.replace(tzinfo=None)},
+        )
+    return path
+
+
+def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_version_five_finds(
+    tmp_path: Path,
+) -> None:
+    path = version_four(tmp_path / "w.duckdb")
+    with connect(path, read_only=True) as connection:
+        before = connection.execute(
+            "select woodland_id, season, is_final, mean from site_history order by all"
+        ).fetchall()
+        parks = connection.execute("select season, mean, is_final from park_summary order by all").fetchall()
+    with open_writer(path, now=NOW) as writer:
+        assert writer.load_scenes("block-1", "2025-Q4", [scene(1)], now=NOW) == 0
+        assert writer.load_scenes("block-1", "2025-Q4", [scene(2)], now=NOW) == 1
+    with read(path) as reader:
+        rows = [(r["woodland_id"], r["season"], r["is_final"], r["mean"]) for r in reader.history()]
+        assert rows == before
+        summed = [(r["season"], r["mean"], r["is_final"]) for r in reader.park_summary()]
+        assert sorted(summed) == parks
+        assert [r["relative_orbit"] for r in reader.scenes()] == [None, None]
+        assert {r["id"]: r["tile"] for r in reader.scenes()} == {"s2-0001": None, "s2-0002": ""}
+        assert {r["why_not_final"] for r in reader.history()} == {""}
+        assert len(reader.trends()) == 2
+        assert [len(series.years) for series in reader.series("richness")] == [9, 9]
+    holed = BlockSeasonRow("2020-Q4", "block-1", 10.0, 1, 0.9, 0.2, False, True, 1, 0, "9 missing", "run-1")
+    with open_writer(path, now=NOW) as writer:
+        assert writer.load_block_seasons([holed], now=NOW) == 1
+    with read(path) as reader:
+        assert [len(series.years) for series in reader.series("richness")] == [8, 8]
