@@ -62,6 +62,74 @@ class SceneRule:
     max_cloud_fraction: float = 1.0
     min_s2_scenes: int = 4
     """A block-season with fewer optical scenes is refused."""
+    max_cloud_probability: int = 100
+    """Per cent of the product's own cloud probability above which an observation is not clear; nothing is
+    above 100, so the scene classes alone decide and no probability is read."""
+    grace_days: int = 30
+    """Days after a season's end in which late scenes still enter it; then it is frozen."""
+    overlap_days: int = 2
+    """How far a look into a catalogue reaches back before the last one: catalogues index out of order."""
+
+
+@dataclass(frozen=True)
+class RadiometryRule:
+    """When a scene's own pixels contradict the offset that was subtracted."""
+
+    dark_percentile: float = 2.0
+    """Percentile of a band over the scene's clear woodland pixels that stands for its darkest canopy."""
+    min_judged_pixels: int = 200
+    """Clear woodland pixels a scene is judged on at least, or ..."""
+    min_judged_share: float = 0.05
+    """... this share of the block's pixels where that is fewer (never fewer than 20 pixels)."""
+    neighbour_days: int = 60
+    """Scenes this near in time are neighbours; where they are too few, this near in the day of the year."""
+    min_neighbours: int = 4
+    max_step_dn: float = 500.0
+    """Half the offset of baseline 04.00: a scene that is more than this off its neighbours in every band is
+    nearer to a wrong offset than to them. Reflectance x 10000."""
+    max_dark_dn: float = 1000.0
+    """No closed canopy is this bright in blue, green, red and SWIR at once. Reflectance x 10000."""
+    max_clamped_share: float = 0.5
+    """Share of clear woodland at the smallest value in blue, green and red that no canopy has."""
+
+
+@dataclass(frozen=True)
+class GeolocationRule:
+    """When a radar scene lies elsewhere than the other scenes of its orbit."""
+
+    max_shift_px: float = 0.5
+    """Pixels of 10 m."""
+    min_orbit_scenes: int = 5
+    """Scenes of an orbit below which there is no reference to compare with."""
+    min_peak: float = 5.0
+    """Height of the correlation peak over chance, standard deviations, below which nothing is decided."""
+    max_shift_error_px: float = 0.35
+    """Standard error of the shift above which nothing is decided."""
+
+
+@dataclass(frozen=True)
+class CompletenessRule:
+    """How many of the expected passes a final season has at least."""
+
+    floor: float = 0.5
+    """Share of the expected passes, optical and radar each on its own."""
+
+
+@dataclass(frozen=True)
+class PhenologyRule:
+    """When a woodland was seen with and without leaves; northern days, in the south half a year later."""
+
+    leaf_on_first_day: int = 135
+    """15 May."""
+    leaf_on_last_day: int = 273
+    """30 September."""
+    leaf_off_first_day: int = 305
+    """1 November."""
+    leaf_off_last_day: int = 90
+    """31 March."""
+    min_leaf_on: float = 2.0
+    """Clear dates, mean over the woodland's pixels."""
+    min_leaf_off: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +139,10 @@ class Science:
     version: str = "1"
     blocks: Blocks = Blocks()
     scenes: SceneRule = SceneRule()
+    radiometry: RadiometryRule = RadiometryRule()
+    geolocation: GeolocationRule = GeolocationRule()
+    completeness: CompletenessRule = CompletenessRule()
+    phenology: PhenologyRule = PhenologyRule()
     estimation: Estimation = Estimation()
     trend: TrendTest = TrendTest()
     alert: AlertRule = AlertRule()
@@ -87,6 +159,28 @@ BOUNDS = {
     "size_m": (10, 100_000),
     "max_cloud_fraction": (0, 1),
     "min_s2_scenes": (0, 1000),
+    "max_cloud_probability": (0, 100),
+    "grace_days": (0, 366),
+    "overlap_days": (0, 366),
+    "dark_percentile": (0, 50),
+    "min_judged_pixels": (1, 1_000_000),
+    "min_judged_share": (0, 1),
+    "neighbour_days": (1, 183),
+    "min_neighbours": (2, 1000),
+    "max_step_dn": (100, 900),
+    "max_dark_dn": (500, 5000),
+    "max_clamped_share": (0, 1),
+    "max_shift_px": (0, 4),
+    "min_orbit_scenes": (3, 1000),
+    "min_peak": (0, 1000),
+    "max_shift_error_px": (0, 1),
+    "floor": (0, 1),
+    "leaf_on_first_day": (1, 366),
+    "leaf_on_last_day": (1, 366),
+    "leaf_off_first_day": (1, 366),
+    "leaf_off_last_day": (1, 366),
+    "min_leaf_on": (0, 1000),
+    "min_leaf_off": (0, 1000),
     "min_coverage": (0, 1),
     "max_richness": (0, 1_000_000),
     "min_s2_observations": (0, 1000),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models.cards import card_digest, read_card
 from models.encoders.configs import EncoderConfig
+from monitoring.clear import ClearRule
 from monitoring.errors import CardMismatchError, ModelError
 
 #: Folder of the packaged cards, and of the packaged weights of our own students.
@@ -123,6 +124,17 @@ class EncoderCard:
     def digest(self) -> str:
         """Twelve hex digits that name this very card."""
         return card_digest(self)
+
+    def clear(self, max_cloud_probability: int = 100) -> ClearRule:
+        """Return which optical observations count, as `clear_rule` words it.
+
+        max_cloud_probability: per cent, for products that state one; 100 asks for none. ModelError where the
+        rule words no scene classes: composites have none.
+        """
+        try:
+            return ClearRule.stated(self.clear_rule, max_cloud_probability)
+        except ModelError as error:
+            raise ModelError(f"encoder card {self.id}: {error}") from error
 
     def refuse_source(self, source: str) -> None:
         """Raise CardMismatchError when scenes of `source` must not be given to this encoder."""

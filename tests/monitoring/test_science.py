@@ -1,4 +1,6 @@
 import dataclasses
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,14 @@ def test_every_choice_moves_the_digest():
         ("[alert]\nmin_decline_fraction = inf", "alert: min_decline_fraction inf: must be from 0 to 1"),
         ("[blocks]\nsize_m = 0", "blocks: size_m 0: must be from 10 to"),
         ("[trend]\nmin_years = 2", "trend: min_years 2: must be from 5 to"),
+        ("[completeness]\nfloor = 50", "completeness: floor 50.0: must be from 0 to 1"),
+        ("[radiometry]\nmax_step_dn = 1000", "radiometry: max_step_dn 1000.0: must be from 100 to 900"),
+        ("[phenology]\nleaf_on_first_day = 0", "phenology: leaf_on_first_day 0: must be from 1 to 366"),
+        (
+            "[geolocation]\nmax_shift = 1",
+            "geolocation: unknown key 'max_shift'; known are max_shift_error_px",
+        ),
+        ("[scenes]\nmax_cloud_probability = 255", "scenes: max_cloud_probability 255: must be from 0 to 100"),
         ("[trend]\nconfidence = 95", "trend: confidence 95.0: must be from 0.5 to 0.9999"),
         ("[estimation]\nmax_richness = nan", "estimation: max_richness nan: must be from 0 to"),
     ],
@@ -100,6 +110,17 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"science file .*science\.toml"):
         read_science(path)
+
+
+def test_the_packaged_file_states_every_default():
+    packaged = Path(__file__).parents[2] / "flows" / "science.toml"
+    assert read_science(packaged) == Science()
+    stated = tomllib.loads(packaged.read_text("utf-8"))
+    for section in dataclasses.fields(Science):
+        value = getattr(Science(), section.name)
+        assert stated[section.name] == (
+            dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        )
 
 
 def test_a_missing_file_is_refused(tmp_path):

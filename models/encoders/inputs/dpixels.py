@@ -9,12 +9,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from monitoring.clear import ClearRule, clear_observations
 from monitoring.errors import ModelError
 from monitoring.scenes import S2_BANDS, Sensor
 from monitoring.series import PixelSeries, SensorSeries
 
-#: Scene classes that are not clear: no data, defective, dark, shadow, cloud medium and high (TESSERA).
-UNCLEAR_CLASSES = (0, 1, 2, 3, 8, 9)
+#: What TESSERA takes for clear.
+TESSERA_CLEAR = ClearRule()
 #: Radar scale of TESSERA: the decibels of an amplitude formula applied to power, plus this, times the step.
 RADAR_OFFSET_DB, RADAR_STEPS_PER_DB, RADAR_MAX = 50.0, 200.0, 32767.0
 #: Last ordinal day of a leap year.
@@ -123,27 +124,20 @@ def radar_scale(power: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.clip(np.where(power > 0, scaled, 0.0), 0.0, RADAR_MAX).astype(np.int16)
 
 
-def dpixels_from_series(series: PixelSeries) -> DPixels:
+def dpixels_from_series(series: PixelSeries, rule: ClearRule = TESSERA_CLEAR) -> DPixels:
     """Return the d-pixels of a block's season: one mosaic per calendar date (UTC) and sensor.
 
     At each pixel the mosaic holds the first clear scene of the date by acquisition time. An optical
-    observation is clear when its scene class is none of UNCLEAR_CLASSES and all ten bands are above 0
-    (0 = missing); a radar observation when either polarisation is measured.
+    observation is clear by the rule of the encoder's card (`EncoderCard.clear`); a radar observation when
+    either polarisation is measured.
     """
-    clear = _clear(series.s2)
+    clear = clear_observations(series.s2, rule)
     bands, clear, doys = _first_clear_per_date(
         series.s2.acquired_at, series.s2.values.astype(np.uint16), clear
     )
     ascending, ascending_doys = _radar(series.s1_ascending)
     descending, descending_doys = _radar(series.s1_descending)
     return DPixels(bands, clear, doys, ascending, ascending_doys, descending, descending_doys)
-
-
-def _clear(optical: SensorSeries) -> NDArray[np.bool_]:
-    """Return (T, N) which optical observations are usable."""
-    if optical.scl is None:
-        raise ModelError("Sentinel-2 series has no scene classification: clear cannot be told from cloud")
-    return ~np.isin(optical.scl, UNCLEAR_CLASSES) & (optical.values > 0).all(axis=-1)
 
 
 def _radar(radar: SensorSeries) -> tuple[NDArray[np.int16], NDArray[np.int64]]:

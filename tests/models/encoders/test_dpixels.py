@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from models.encoders.card import D_PIXELS, encoder_card, encoder_cards
 from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series, radar_scale
+from monitoring.clear import ClearRule
 from monitoring.errors import ModelError
 from monitoring.scenes import Sensor
 from monitoring.series import PixelSeries, SensorSeries
@@ -136,3 +140,33 @@ def test_days_outside_the_year_cannot_be_constructed(day: int) -> None:
     none = np.zeros((0, 1, 2), np.int16), np.zeros(0, np.int64)
     with pytest.raises(ModelError, match=f"day of year {day}, expected 1-366"):
         DPixels(np.ones((1, 1, 10), np.uint16), np.ones((1, 1), bool), np.array([day]), *none, *none)
+
+
+def test_the_rule_of_the_card_says_what_is_clear() -> None:
+    stated = "SCL not in {0,1,2,3,8,9,10,11} and all ten bands > 0"
+    card = dataclasses.replace(encoder_card("tessera-v2-nano"), clear_rule=stated)
+    s2 = optical(["2020-06-01"], [[100, 100, 100]], [[4, 10, 11]])
+    assert dpixels_from_series(series(s2)).clear.tolist() == [[True, True, True]]
+    assert dpixels_from_series(series(s2), card.clear()).clear.tolist() == [[True, False, False]]
+
+
+def test_every_card_of_d_pixels_states_the_published_rule() -> None:
+    cards = [card for card in encoder_cards() if card.input == D_PIXELS]
+    assert len(cards) > 5
+    assert {card.clear() for card in cards} == {ClearRule()}
+    assert {card.clear(40) for card in cards} == {ClearRule(max_cloud_probability=40)}
+
+
+@pytest.mark.parametrize("name", ["presto", "galileo-nano"])
+def test_a_card_of_monthly_composites_has_no_scene_classes(name: str) -> None:
+    with pytest.raises(ModelError, match=f"encoder card {name}: clear rule"):
+        encoder_card(name).clear()
+
+
+def test_a_cloud_probability_above_the_bound_is_not_clear() -> None:
+    s2 = dataclasses.replace(
+        optical(["2020-06-01"], [[100, 100, 100]], [[4, 4, 4]]), cloud=np.array([[60, 61, 255]], np.uint8)
+    )
+    assert dpixels_from_series(series(s2)).clear.tolist() == [[True, True, True]]
+    rule = ClearRule(max_cloud_probability=60)
+    assert dpixels_from_series(series(s2), rule).clear.tolist() == [[True, False, True]]
