@@ -25,6 +25,7 @@ from reports.content import (
     EncoderLine,
     GateLine,
     HeadLine,
+    IndexYear,
     NotableYear,
     ObservationsOfYear,
     Provenance,
@@ -32,6 +33,9 @@ from reports.content import (
     QuarantinedLine,
     ReportContent,
     ScenesOfYear,
+    SeasonSeen,
+    UnderFloorLine,
+    UnreadLine,
     WoodlandLine,
     YearValue,
 )
@@ -96,6 +100,7 @@ def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tu
     trends = {row["woodland_id"]: row for row in reader.trends(target)}
     alerts = {row["woodland_id"]: row for row in reader.alerts(target)}
     controls = _controls(reader, target, season)
+    indices = _indices(reader, park, season)
     return tuple(
         _line(
             row,
@@ -103,6 +108,7 @@ def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tu
             trends.get(row["id"]),
             alerts.get(row["id"]),
             controls.get(row["id"], ()),
+            indices.get(row["id"], ()),
         )
         for row in reader.woodlands(park or None).to_dict("records")
     )
@@ -114,6 +120,24 @@ def _controls(reader: Reader, target: str, season: Season) -> dict[str, tuple[tu
     woodlands = {woodland.id: woodland for woodland in reader.woodland_values()}
     controls = controls_among(series, woodlands)
     return {one.woodland_id: _lifted(one, controls[one.woodland_id]) for one in series}
+
+
+def _indices(reader: Reader, park: str, season: Season) -> dict[str, tuple[IndexYear, ...]]:
+    """Return each woodland's growing seasons as the independent check shows them, in year order."""
+    years: dict[str, dict[int, dict[str, Record]]] = defaultdict(lambda: defaultdict(dict))
+    for row in reader.index_history(park=park or None):
+        if row["year"] <= season.year:
+            years[row["woodland_id"]][row["year"]][row["index_name"]] = row
+    return {
+        woodland_id: tuple(_index_year(year, rows) for year, rows in sorted(of_woodland.items()))
+        for woodland_id, of_woodland in years.items()
+    }
+
+
+def _index_year(year: int, rows: Mapping[str, Record]) -> IndexYear:
+    ndvi, nirv = (rows[name]["value"] if name in rows else math.nan for name in ("ndvi", "nirv"))
+    n = max(row["n"] for row in rows.values())
+    return IndexYear(year, ndvi, nirv, n, all(row["n_nbar"] == row["n"] for row in rows.values()))
 
 
 def _lifted(series: RichnessSeries, control: Control) -> tuple[tuple[int, float], ...]:
@@ -130,6 +154,7 @@ def _line(
     trend: Record | None,
     alert: Record | None,
     control: tuple[tuple[int, float], ...],
+    indices: tuple[IndexYear, ...],
 ) -> WoodlandLine:
     figures = (
         {name: trend[name] for name in _TREND_FIGURES} if trend else {"reason": "no annual estimate yet"}
@@ -138,6 +163,7 @@ def _line(
         **{name: woodland[name] for name in _WOODLAND_FIELDS},
         history=tuple(_year_value(row) for row in history),
         control=control,
+        indices=indices,
         **figures,
         **(
             {"level": alert["level"], "alert_reason": alert["reason"], "kind": alert["kind"]} if alert else {}
@@ -177,6 +203,11 @@ def quality_of(reader: Reader, season: Season, park: str) -> Quality:
     finals = sorted(
         {r["season"] for r in reader.history(park=park or None) if r["is_final"] and r["season"] <= season.id}
     )
+    standings = [
+        row
+        for row in reader.standing(park=park or None)
+        if row["season"] <= season.id and Season.parse(row["season"]).is_final
+    ]
     return Quality(
         scenes=tuple(_scenes_of(reader, each) for each in finals),
         observations=tuple(
@@ -188,7 +219,37 @@ def quality_of(reader: Reader, season: Season, park: str) -> Quality:
             if row["season"] in finals and row["gate"] != "catalogue"
         ),
         gates=_gates(reader, finals),
+        seen=_seen(reader, standings, park),
+        under_floor=tuple(_under_floor(row) for row in standings if not row["is_complete"]),
+        unread=tuple(
+            UnreadLine(r["scene_id"], r["band"], r["season"], r["attempts"], r["error"], r["state"])
+            for r in reader.asset_failures(park=park or None)
+            if r["season"] <= season.id and Season.parse(r["season"]).is_final
+        ),
     )
+
+
+def _seen(reader: Reader, standings: Sequence[Record], park: str) -> tuple[SeasonSeen, ...]:
+    """Return the missing share by sensor of each season, and how its blocks stand."""
+    shares = {(r["season"], r["sensor"]): r["missing_share"] for r in reader.missing(park=park or None)}
+    blocks: dict[str, list[Record]] = defaultdict(list)
+    for row in standings:
+        blocks[row["season"]].append(row)
+    return tuple(
+        SeasonSeen(
+            season=season,
+            **{sensor.value: shares.get((season, sensor.value), math.nan) for sensor in Sensor},
+            n_blocks=len(rows),
+            n_under_floor=sum(not row["is_complete"] for row in rows),
+            n_frozen=sum(row["is_frozen"] for row in rows),
+        )
+        for season, rows in sorted(blocks.items())
+    )
+
+
+def _under_floor(row: Record) -> UnderFloorLine:
+    names = ("block_id", "season", "found", "expected", "missing_share", "reason")
+    return UnderFloorLine(*(row[name] for name in names))
 
 
 def _scenes_of(reader: Reader, season_id: str) -> ScenesOfYear:

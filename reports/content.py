@@ -47,6 +47,19 @@ class YearValue:
 
 
 @dataclass(frozen=True)
+class IndexYear:
+    """Vegetation indices of one growing season: medians over its acquisitions; NaN where there is none."""
+
+    year: int
+    ndvi: float
+    nirv: float
+    n: int = 0
+    """Acquisitions behind the medians."""
+    is_nbar: bool = True
+    """False where some reflectances were not brought to nadir view first."""
+
+
+@dataclass(frozen=True)
 class WoodlandLine:
     """One woodland: where it is, its history, its trend and whether it is flagged."""
 
@@ -84,15 +97,18 @@ class WoodlandLine:
     """The alert's sentence."""
     kind: str = ""
     """`decline` or `step`; empty where not flagged."""
+    indices: tuple[IndexYear, ...] = ()
+    """An independent check that the model never sees, in year order; empty: not shown."""
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ReportError(
                 f"woodland {self.id!r}: level {self.level!r} is not one of {', '.join(LEVELS[1:])}"
             )
-        years = [value.year for value in self.history]
-        if years != sorted(set(years)):
-            raise ReportError(f"woodland {self.id!r}: history years {years} are not in order, each once")
+        for what, values in (("history", self.history), ("index", self.indices)):
+            years = [value.year for value in values]
+            if years != sorted(set(years)):
+                raise ReportError(f"woodland {self.id!r}: {what} years {years} are not in order, each once")
 
 
 @dataclass(frozen=True)
@@ -188,6 +204,48 @@ class GateLine:
 
 
 @dataclass(frozen=True)
+class SeasonSeen:
+    """What was observed in one season: shares of expected passes that are missing, 0-1, NaN where unknown."""
+
+    season: str
+    s2: float
+    s1_ascending: float
+    s1_descending: float
+    n_blocks: int = 0
+    """Blocks of neighbouring woodlands that were looked at."""
+    n_under_floor: int = 0
+    """Blocks with too few of the expected passes: their year is not final."""
+    n_frozen: int = 0
+    """Blocks that no late scene enters any more."""
+
+
+@dataclass(frozen=True)
+class UnderFloorLine:
+    """One block-season with too few of the expected passes."""
+
+    block: str
+    season: str
+    found: int
+    expected: float
+    missing_share: float
+    """0-1; NaN where unknown."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class UnreadLine:
+    """One asset that could not be read, at once or at all."""
+
+    scene: str
+    band: str
+    season: str
+    attempts: int
+    error: str
+    state: str
+    """`waiting`, `recovered` or `given up`."""
+
+
+@dataclass(frozen=True)
 class Quality:
     """What went in and what was kept out."""
 
@@ -195,6 +253,10 @@ class Quality:
     observations: tuple[ObservationsOfYear, ...] = ()
     quarantined: tuple[QuarantinedLine, ...] = ()
     gates: tuple[GateLine, ...] = ()
+    seen: tuple[SeasonSeen, ...] = ()
+    """By season; empty: nobody looked for missing passes."""
+    under_floor: tuple[UnderFloorLine, ...] = ()
+    unread: tuple[UnreadLine, ...] = ()
 
 
 @dataclass(frozen=True)

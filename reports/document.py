@@ -8,9 +8,9 @@ from typing import Any
 
 from reports import evidence, figures, maps, prose, summary
 from reports.alert_pages import alert_page, history_alt
-from reports.content import ContrastLine, ReportContent, WoodlandLine
+from reports.content import ContrastLine, IndexYear, ReportContent, WoodlandLine
 from reports.flags import Flag, by_park, flag_of, flagged, name_of, numbers_of, park_of
-from reports.gather import group_years
+from reports.gather import group_years, index_years
 from reports.wording import (
     breakable,
     count,
@@ -58,6 +58,7 @@ def compose(content: ReportContent) -> Document:
         "alerts": _alerts(content, document),
         "tables": _tables(content),
         "contrasts": _contrasts(content, document),
+        "checks": _checks(content, document),
         "methods": prose.methods(content),
         "quality": _quality(content, document),
         "limits": prose.limits(content),
@@ -154,6 +155,7 @@ def _alerts(content: ReportContent, document: Document) -> dict[str, Any]:
     for place, line in enumerate(flagged(content.woodlands), start=1):
         page = alert_page(line, place, content)
         page["history"] = _history_figure(line, place, content, document)
+        page["index"] = _index_figure(line, place, document)
         alt = f"Two maps of woodland {place}, {name_of(line)}: its place in {park_of(line)}, and its outline."
         caption = "Left: the woodland (ringed) in its park. Right: its outline and its neighbours."
         drawn = maps.locator_map(line, parks[park_of(line)])
@@ -180,6 +182,32 @@ def _history_figure(
     return document.add(
         f"history-{place}", chart, f"Woodland {place}. {history_alt(line, content.target)}", caption
     )
+
+
+def _index_figure(line: WoodlandLine, place: int, document: Document) -> dict[str, str] | None:
+    if not line.indices:
+        return None
+    years = sorted({value.year for value in line.history} | {value.year for value in line.indices})
+    chart = figures.index_chart(line.indices, (years[0], years[-1]))
+    alt = f"Woodland {place}, {name_of(line)}. {evidence.index_alt(line.indices)}"
+    return document.add(f"index-{place}", chart, alt, evidence.index_caption(line.indices))
+
+
+def _checks(content: ReportContent, document: Document) -> dict[str, Any]:
+    """Return the independent check of each park that has one."""
+    parks = {park: index_years(lines) for park, lines in by_park(content.woodlands).items()}
+    shown = [(park, indices) for park, indices in parks.items() if indices]
+    return {
+        "text": evidence.CHECK_TEXT,
+        "parks": [_park_check(place, *each, document) for place, each in enumerate(shown, start=1)],
+    }
+
+
+def _park_check(place: int, park: str, indices: tuple[IndexYear, ...], document: Document) -> dict[str, Any]:
+    chart = figures.index_chart(indices, (indices[0].year, indices[-1].year))
+    alt = f"Mean over the woodlands of {park}. {evidence.index_alt(indices)}"
+    caption = f"{park}: mean over its woodlands. {evidence.index_caption(indices)}"
+    return document.add(f"index-park-{place}", chart, alt, caption)
 
 
 def _tables(content: ReportContent) -> dict[str, Any]:
@@ -261,4 +289,4 @@ def _quality(content: ReportContent, document: Document) -> dict[str, Any]:
         chart = figures.observations_chart(observations)
         caption = "Clear observations per woodland pixel and year, by sensor."
         figure = document.add("observations", chart, evidence.observations_alt(content), caption)
-    return evidence.quality(content) | {"figure": figure}
+    return evidence.quality(content) | {"figure": figure, "observed": evidence.observed(content)}

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from reports.content import ReportContent
-from reports.wording import breakable, count, number, percent, printable
+from reports.content import IndexYear, Quality, ReportContent, SeasonSeen, UnderFloorLine, UnreadLine
+from reports.wording import breakable, count, number, percent, printable, shorten
 
-#: Quarantined rows printed in full; the rest are counted.
+#: Rows printed in full of what was kept out, is under its floor or could not be read; the rest are counted.
 _MOST_QUARANTINED = 60
+#: Letters of an error in the list of what could not be read.
+_LONGEST_ERROR = 160
+
+CHECK_TEXT = (
+    "Greenness of the canopy, measured by the optical satellite alone. The model that predicts richness "
+    "never sees these figures. Where both change alike, something happened to the canopy; where only one "
+    "does, look closer before believing it."
+)
 
 
 def quality(content: ReportContent) -> dict[str, Any]:
@@ -27,12 +37,11 @@ def quality(content: ReportContent) -> dict[str, Any]:
         for r in kept.quarantined[:_MOST_QUARANTINED]
     ]
     left = len(kept.quarantined) - len(kept_out)
-    more = f"And {count(left, 'more row', 'more rows')}, listed by the warehouse." if left else ""
     return {
         "scenes": scenes,
         "gates": gates,
         "quarantined": kept_out,
-        "more": more,
+        "more": _more(left),
         "text": _quality_text(content),
     }
 
@@ -45,6 +54,98 @@ def _quality_text(content: ReportContent) -> str:
     rows = count(len(quality.quarantined), "row was", "rows were")
     kept_out = f"{rows[:1].upper() + rows[1:]} kept out of the warehouse"
     return f"{gates}{kept_out}; what is kept out takes no part in any figure."
+
+
+def observed(content: ReportContent) -> dict[str, Any]:
+    """Return the tables of missing passes, of blocks under their floor, and of assets that were not read."""
+    kept = content.quality
+    unread = [line for line in kept.unread if line.state != "recovered"]
+    under, lost = kept.under_floor[:_MOST_QUARANTINED], unread[:_MOST_QUARANTINED]
+    return {
+        "text": _observed_text(kept, len(unread)),
+        "seasons": [_season_row(season) for season in kept.seen],
+        "under": [_under_row(line) for line in under],
+        "under_more": _more(len(kept.under_floor) - len(under)),
+        "unread": [_unread_row(line) for line in lost],
+        "unread_more": _more(len(unread) - len(lost)),
+    }
+
+
+def _observed_text(quality: Quality, n_unread: int) -> str:
+    if not (quality.seen or quality.under_floor or quality.unread):
+        return ""
+    under = count(len(quality.under_floor), "block-season is", "block-seasons are")
+    return (
+        "Satellites pass on known days. Missing: the share of the expected passes that no catalogue offered, "
+        f"a dash where nothing says how many to expect. {under[:1].upper() + under[1:]} under the floor: "
+        "that year of its woodlands is not final and takes part in no trend. "
+        + _unread_text(n_unread, len(quality.unread) - n_unread)
+    )
+
+
+def _unread_text(n_unread: int, n_recovered: int) -> str:
+    if not n_unread:
+        return f"Every file could be read{f', {n_recovered} at a later try' if n_recovered else ''}."
+    again = f"; {n_recovered} more came through at a later try" if n_recovered else ""
+    return f"{count(n_unread, 'file')} could not be read{again}."
+
+
+def _season_row(seen: SeasonSeen) -> list[str]:
+    frozen = "yes" if seen.n_frozen == seen.n_blocks else f"{seen.n_frozen} of {seen.n_blocks}"
+    return [
+        breakable(seen.season),
+        *(percent(share, 1) for share in (seen.s2, seen.s1_ascending, seen.s1_descending)),
+        number(seen.n_blocks, 0),
+        number(seen.n_under_floor, 0),
+        frozen if seen.n_frozen or not seen.n_blocks else "no",
+    ]
+
+
+def _under_row(line: UnderFloorLine) -> list[str]:
+    return [
+        breakable(line.block),
+        breakable(line.season),
+        f"{number(line.found, 0)} of {number(line.expected, 0)}",
+        percent(line.missing_share),
+        breakable(line.reason) or "–",
+    ]
+
+
+def _unread_row(line: UnreadLine) -> list[str]:
+    return [
+        breakable(line.scene),
+        breakable(line.band),
+        breakable(line.season),
+        f"{number(line.attempts, 0)}, {breakable(line.state)}",
+        breakable(shorten(line.error, _LONGEST_ERROR)),
+    ]
+
+
+def _more(left: int) -> str:
+    return f"And {count(left, 'more row', 'more rows')}, listed by the warehouse." if left else ""
+
+
+def index_caption(indices: Sequence[IndexYear]) -> str:
+    """Return what stands below a chart of indices, hollow markers explained where there are any."""
+    text = "Independent check, not used by the model: median of 15 May to 30 September."
+    hollow = " Hollow: view angle not corrected in all."
+    return text if all(value.is_nbar for value in indices) else text + hollow
+
+
+def index_alt(indices: Sequence[IndexYear]) -> str:
+    """Return in words what a chart of indices shows."""
+    parts = [
+        f"{name} {_ends(indices, [getattr(value, name.lower()) for value in indices])}"
+        for name in ("NIRv", "NDVI")
+    ]
+    return f"Two line charts of vegetation indices by year, an independent check: {'; '.join(parts)}."
+
+
+def _ends(indices: Sequence[IndexYear], values: Sequence[float]) -> str:
+    known = [(i.year, value) for i, value in zip(indices, values, strict=True) if math.isfinite(value)]
+    if not known:
+        return "has no value"
+    return " and ".join(f"{number(value, 2)} in {year}" for year, value in (known[0], known[-1]))
 
 
 def observations_alt(content: ReportContent) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from reports.canvas import (
@@ -29,6 +30,7 @@ from reports.content import (
     NAN,
     ContrastLine,
     GroupYear,
+    IndexYear,
     NotableYear,
     ObservationsOfYear,
     Target,
@@ -42,6 +44,10 @@ TEXT_WIDTH_MM = 170.0
 _PANELS_PER_ROW = 2
 _LEFT_MM, _GAP_MM, _LEGEND_MM = 12.0, 10.0, 9.0
 _TITLE_MM, _TICKS_MM = 8.0, 6.0
+#: Height of a woodland's history, of the independent check beneath it, and what the one leaves to the other.
+_HISTORY_MM, _INDEX_MM, _MAKES_ROOM_MM = 70, 26, 14
+#: Of NIRv and NDVI: less than this is weather and calibration.
+_LEAST_INDEX_SPAN = 0.1
 #: Mean width of a letter of DejaVu Sans at 6.5 points.
 _SMALL_LETTER_MM = 1.4
 
@@ -52,10 +58,14 @@ _OTHER: dict[str, Any] = {"color": BROWN, "marker": "s", "linestyle": "--", "lab
 def history_chart(
     line: WoodlandLine, notable: Sequence[NotableYear], target: Target, years: tuple[int, int]
 ) -> bytes:
-    """Return the annual history of one woodland with its band, control, fitted line and notable years."""
+    """Return the annual history of one woodland with its band, control, fitted line and notable years.
+
+    It is lower where the independent check has to stand beneath it on the same page.
+    """
+    height = _HISTORY_MM - (_MAKES_ROOM_MM if line.indices else 0)
     with report_style():
-        figure = new_figure(TEXT_WIDTH_MM, 70)
-        axes = axes_at(figure, _LEFT_MM, 18, TEXT_WIDTH_MM - _LEFT_MM - 1, 47)
+        figure = new_figure(TEXT_WIDTH_MM, height)
+        axes = axes_at(figure, _LEFT_MM, 18, TEXT_WIDTH_MM - _LEFT_MM - 1, height - 23)
         when, mean, sd = _history(line, years)
         _band(axes, when, mean, sd, GREEN, "", "± 1 standard deviation")
         _draw_control(axes, line)
@@ -94,6 +104,45 @@ def contrast_chart(contrasts: Sequence[ContrastLine], notable: Sequence[NotableY
         _share_y(panels)
         _legend(figure, panels[0])
         return svg(figure)
+
+
+def index_chart(indices: Sequence[IndexYear], years: tuple[int, int]) -> bytes:
+    """Return the growing season's NIRv and NDVI by year, side by side: the independent check."""
+    width = (TEXT_WIDTH_MM - _LEFT_MM - 1 - _GAP_MM) / 2
+    with report_style():
+        figure = new_figure(TEXT_WIDTH_MM, _INDEX_MM)
+        for place, (title, values) in enumerate(_index_series(indices)):
+            axes = axes_at(figure, _LEFT_MM + place * (width + _GAP_MM), 5, width, _INDEX_MM - 10)
+            axes.set_title(f"{title}, independent check")
+            _draw_index(axes, indices, values)
+            _finish(axes, years, "")
+            _span_at_least(axes, _LEAST_INDEX_SPAN)
+        return svg(figure)
+
+
+def _index_series(indices: Sequence[IndexYear]) -> tuple[tuple[str, Floats], ...]:
+    return (
+        ("NIRv", np.array([value.nirv for value in indices], np.float64)),
+        ("NDVI", np.array([value.ndvi for value in indices], np.float64)),
+    )
+
+
+def _draw_index(axes: Axes, indices: Sequence[IndexYear], values: Floats) -> None:
+    """Diamonds on dashes, unlike anything the model says; hollow where the view angle was not corrected."""
+    when = np.array([value.year for value in indices], np.float64)
+    axes.plot(when, values, color=INK, linestyle=(0, (2, 2)), linewidth=0.9)
+    corrected = np.array([value.is_nbar for value in indices], np.bool_)
+    look: dict[str, Any] = {"linestyle": "none", "marker": "D", "markersize": 3.6, "color": INK}
+    axes.plot(when[corrected], values[corrected], **look)
+    axes.plot(when[~corrected], values[~corrected], **look, markerfacecolor="white")
+
+
+def _span_at_least(axes: Axes, span: float) -> None:
+    """Widen the y axis where it would blow up differences that mean nothing; three steps or so."""
+    low, high = axes.get_ylim()
+    wider = max(span - (high - low), 0.0) / 2
+    axes.set_ylim(low - wider, high + wider)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 5, 10], min_n_ticks=2))
 
 
 def observations_chart(observations: Sequence[ObservationsOfYear]) -> bytes:

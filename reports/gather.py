@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from reports.content import NAN, GroupYear, Summary, WoodlandLine, YearValue
+from reports.content import NAN, GroupYear, IndexYear, Summary, WoodlandLine, YearValue
 
 
 def group_years(woodlands: Sequence[WoodlandLine]) -> tuple[GroupYear, ...]:
@@ -23,6 +23,28 @@ def _group_year(year: int, woodlands: Sequence[WoodlandLine]) -> GroupYear:
     ancient, ancient_sd = mean_of_year(year, (line for line in woodlands if line.is_ancient))
     other, other_sd = mean_of_year(year, (line for line in woodlands if not line.is_ancient))
     return GroupYear(year, ancient, ancient_sd, other, other_sd, ancient - other)
+
+
+def index_years(woodlands: Sequence[WoodlandLine]) -> tuple[IndexYear, ...]:
+    """Return the mean of the woodlands' indices for every year that any has; woodlands count once each."""
+    values = [value for line in woodlands for value in line.indices]
+    years = sorted({value.year for value in values})
+    return tuple(_index_year(year, [value for value in values if value.year == year]) for year in years)
+
+
+def _index_year(year: int, values: Sequence[IndexYear]) -> IndexYear:
+    return IndexYear(
+        year,
+        _finite_mean(value.ndvi for value in values),
+        _finite_mean(value.nirv for value in values),
+        sum(value.n for value in values),
+        all(value.is_nbar for value in values),
+    )
+
+
+def _finite_mean(values: Iterable[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return fmean(finite) if finite else NAN
 
 
 def mean_of_year(year: int, woodlands: Iterable[WoodlandLine]) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from reports.content import (
     EncoderLine,
     GateLine,
     HeadLine,
+    IndexYear,
     NotableYear,
     ObservationsOfYear,
     Provenance,
@@ -25,6 +26,9 @@ from reports.content import (
     QuarantinedLine,
     ReportContent,
     ScenesOfYear,
+    SeasonSeen,
+    UnderFloorLine,
+    UnreadLine,
     WoodlandLine,
     YearValue,
 )
@@ -171,6 +175,43 @@ def change(value: Any, **changes: object) -> Any:
     return dataclasses.replace(value, **changes)
 
 
+def observed(content: ReportContent) -> ReportContent:
+    """The same report with the independent check of each woodland, and what was missed in each season."""
+    lines = tuple(change(line, indices=indices(line)) for line in content.woodlands)
+    kept = change(
+        content.quality,
+        seen=(
+            *(
+                SeasonSeen(f"{y}-Q4", 0.013 * (y % 4), 0.02, 0.0 if y < 2022 else NAN, 14, y == 2020, 14)
+                for y in YEARS[:-1]
+            ),
+            SeasonSeen("2025-Q4", 0.21, 0.0, 0.33, 14, 2, 5),
+        ),
+        under_floor=tuple(
+            UnderFloorLine(f"32630-e{n}-n287", f"{y}-Q4", 31, 73.0, 1 - 31 / 73, "s2: 31 of 73 passes")
+            for n, y in ((4, 2020), (4, 2025), (5, 2025))
+        ),
+        unread=(
+            UnreadLine(
+                "S2B_MSIL2A_20250618T110619_R137_T30UXC_20250618T143052", "B8A", "2025-Q4", 12,
+                "https://store.test/30/U/XC/2025/6/S2B_30UXC/B8A.tif: 404 Not Found", "given up",
+            ),
+            UnreadLine("S1A_IW_GRDH_1SDV_20250619T061533_rtc", "VH", "2025-Q4", 5, "truncated", "waiting"),
+            UnreadLine("S1A_IW_GRDH_1SDV_20250607T061533_rtc", "VH", "2025-Q4", 5, "503", "recovered"),
+        ),
+    )  # fmt: skip
+    made: ReportContent = change(content, woodlands=lines, quality=kept)
+    return made
+
+
+def indices(line: WoodlandLine) -> tuple[IndexYear, ...]:
+    """Greenness that follows richness a little; the first two years without view angles."""
+    return tuple(
+        IndexYear(v.year, 0.78 + v.mean / 900, 0.2 + v.mean / 600, 14 + v.year % 5, v.year > 2018)
+        for v in line.history
+    )
+
+
 def contrasts(lines: tuple[WoodlandLine, ...]) -> tuple[ContrastLine, ...]:
     """One tested contrast per park."""
     return tuple(
@@ -252,3 +293,9 @@ def document(content: ReportContent) -> Document:
 def content() -> ReportContent:
     """The made-up report's content."""
     return make_content()
+
+
+@pytest.fixture(scope="session")
+def observed_content(content: ReportContent) -> ReportContent:
+    """The made-up report's content with what was observed."""
+    return observed(content)
