@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import looking, modelling, operating, panels, running, weights
+from flows.commands import cubes, looking, minicubes, modelling, operating, panels, running, scenes, weights
 from flows.commands.session import Session
 from monitoring.errors import SeasonError, SettingsError, UnderwoodError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (running, looking, modelling, weights, panels, operating):
+for room in (running, looking, modelling, weights, panels, scenes, cubes, minicubes, operating):
     room.add_commands(app)
 
 

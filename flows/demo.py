@@ -98,7 +98,7 @@ def _train_once(workspace: Workspace) -> None:
     from flows.training import train
 
     if not workspace.head_directory.exists():
-        train(workspace)
+        train(workspace, DEMO_DAY)
 
 
 def _backfill(config: Path) -> None:

@@ -228,7 +228,8 @@ def _inputs_now(workspace: Workspace, panel: Panel) -> str:
         return f"the cube lacks {gone} of their {len(panel.record.scene_ids)} scenes"
     position = block.pixels.index_of(panel.column, panel.row)
     member = position >= 0
-    now, then = dpixels_from_series(series).pixels(position[member]), panel.inputs.pixels(member.nonzero()[0])
+    now = dpixels_from_series(series, workspace.clear_rule).pixels(position[member])
+    then = panel.inputs.pixels(member.nonzero()[0])
     return AS_FROZEN if inputs_digest(now) == inputs_digest(then) else f"changed: {_differing(then, now)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -24,11 +25,13 @@ from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_s
 from monitoring.errors import CardMismatchError
 from monitoring.estimates import aggregate
 from monitoring.grid import Block
+from monitoring.phenology import observation_counts
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
+from monitoring.series import PixelSeries
 from warehouse.cube import open_cube
-from warehouse.records import EstimateRow
-from warehouse.staging import staging_path, write_estimates
+from warehouse.records import EstimateRow, ObservationRow
+from warehouse.staging import staging_path, write_estimates, write_rows
 
 #: Observations behind each pixel's embedding, (N,) for each sensor.
 Counts = Mapping[Sensor, NDArray[np.int64]] | Mapping[Sensor, NDArray[np.float64]]
@@ -82,8 +85,35 @@ def estimate_block(workspace: Workspace, block: Block, season: Season, listing_u
     inputs = inputs_hash(block, listing, workspace.settings)
     path = staged_path(workspace, block, season, inputs)
     if not path.exists():
+        if not listing.published:
+            counted = observation_rows(workspace, block, season, listing, inputs)
+            write_rows(observations_path(path), ObservationRow, counted)
         write_estimates(path, estimate_rows(workspace, block, season, listing, inputs))
     return EstimateReceipt(block.id, season.id, str(path), inputs, len(block.woodland_ids))
+
+
+def observations_path(staged: Path) -> Path:
+    """Return where what was seen of each woodland is staged, beside its estimates."""
+    return staged.with_suffix(".observations.parquet")
+
+
+def observation_rows(
+    workspace: Workspace, block: Block, season: Season, listing: Listing, inputs: str
+) -> tuple[ObservationRow, ...]:
+    """Return on how many dates of a season each woodland was seen, with leaves and without."""
+    series = season_series(workspace, block, season, listing)
+    latitude = block.pixels.bbox[1]
+    counts = observation_counts(
+        block.woodland_ids,
+        block.coverage,
+        series,
+        latitude,
+        workspace.clear_rule,
+        workspace.science.phenology,
+    )
+    return tuple(
+        ObservationRow(**dataclasses.asdict(each), season=season.id, inputs_hash=inputs) for each in counts
+    )
 
 
 def estimate_rows(
@@ -124,6 +154,14 @@ def season_embeddings(
 def season_dpixels(workspace: Workspace, block: Block, season: Season, listing: Listing) -> DPixels:
     """Return what the encoder sees of a block in a season: the listed scenes, in the encoder's layout.
 
+    CardMismatchError as `season_series`.
+    """
+    return dpixels_from_series(season_series(workspace, block, season, listing), workspace.clear_rule)
+
+
+def season_series(workspace: Workspace, block: Block, season: Season, listing: Listing) -> PixelSeries:
+    """Return the pixels of the listed scenes of a season.
+
     CardMismatchError when the encoder was not made for the source of a scene.
     """
     if listing.published:
@@ -131,7 +169,7 @@ def season_dpixels(workspace: Workspace, block: Block, season: Season, listing: 
     for source in sorted({scene.source for scene in listing.scenes}):
         workspace.encoder_card.refuse_source(source)
     series = open_cube(workspace.cube, block).read(season.start, season.end)
-    return dpixels_from_series(series.keep(frozenset(listing.scene_ids)))
+    return series.keep(frozenset(listing.scene_ids))
 
 
 def embed(workspace: Workspace, dpixels: DPixels, label: str, kept_in: Path | None = None) -> Embeddings:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import islice
+from datetime import datetime, timedelta
 
 import pandas as pd
 
-from flows.listing import Check, LeftOut, Listing, listing_path, without_secrets, write_listing
-from flows.progress import advance
+from flows.indices import stage_indices
+from flows.intake import take_in
+from flows.judging import contradicted, counted
+from flows.ledger import ledger_path, read_ledger
+from flows.listing import Check, LeftOut, Listing, listing_path, write_listing
 from flows.published import list_published
 from flows.quality.gate import Verdict, check_scenes
-from flows.sources.addresses import is_web
-from flows.sources.assets.pixels import read_scene
+from flows.sources.catalogues.looks import Look, look
+from flows.sources.scenes.duplicates import newest_copies
 from flows.workspace import Workspace
-from monitoring.errors import PixelReadError
-from monitoring.grid import Block, PixelSet
-from monitoring.scenes import Scene
+from monitoring.grid import Block
+from monitoring.scenes import Scene, Sensor
 from monitoring.seasons import Season
-from warehouse.cube import Cube, Observation, open_cube
+from warehouse.cube import Cube, open_cube
 
-#: Scenes held in memory before they are committed to the cube.
-SCENES_PER_COMMIT = 32
 #: Fields of a scene that its quality gate does not ask about.
 _NOT_JUDGED = ("bbox", "hrefs", "offset_rule", "offset_from_dn", "relative_orbit", "tile", "checksums")
-#: Scenes of one block read at once; decoding releases the interpreter lock.
-READERS_PER_BLOCK = 2
 
 
 @dataclass(frozen=True)
@@ -48,53 +45,96 @@ class IngestReceipt:
     """One line for each thing that should have been read and could not be, and for a refusal."""
 
 
-def ingest_block(workspace: Workspace, block: Block, season: Season) -> IngestReceipt:
+def ingest_block(workspace: Workspace, block: Block, season: Season, now: datetime) -> IngestReceipt:
     """Bring a block's cube up to date with a season's scenes and write down which ones it uses.
 
     Where embeddings are read as published, they are what is brought up to date, and there are no scenes.
     """
     if workspace.reads_published:
-        return _noted(workspace, season, *list_published(workspace, block, season), n_read=0)
-    planned = list_scenes(workspace, block, season)
+        listing, failed = list_published(workspace, block, season)
+        return _noted(workspace, season, without(listing, failed), failed, n_read=0, n_unread_remote=0)
+    seen = look_for(workspace, block, season, now)
+    planned = list_scenes(workspace, block, season, seen)
     cube = open_cube(workspace.cube, block)
-    failed, n_read = read_new_scenes(cube, planned.scenes, block.pixels, f"ingest {season.id}")
-    return _noted(workspace, season, planned, failed, n_read)
+    intake = take_in(workspace, block, cube, planned.scenes, now, f"ingest {season.id}")
+    listing, failed = _settled(workspace, block, season, cube, without(planned, intake.unread), seen)
+    said = tuple(LeftOut("catalogue", block.id, note) for note in seen.notes)
+    problems = (*said, *intake.unread, *failed)
+    return _noted(workspace, season, listing, problems, intake.n_read, intake.n_unread_remote)
+
+
+def look_for(workspace: Workspace, block: Block, season: Season, now: datetime) -> Look:
+    """Return what the catalogue offers a block-season, asking only for what is new since the last look."""
+    scenes = workspace.science.scenes
+    return look(
+        workspace.catalogue,
+        block.pixels.bbox,
+        season.start,
+        season.end,
+        kept=workspace.looks / season.id / f"{block.id}.json",
+        now=now,
+        grace=timedelta(days=scenes.grace_days),
+        overlap=timedelta(days=scenes.overlap_days),
+    )
+
+
+def _settled(
+    workspace: Workspace, block: Block, season: Season, cube: Cube, listing: Listing, seen: Look
+) -> tuple[Listing, tuple[LeftOut, ...]]:
+    """Return the listing once the pixels have spoken, and what they spoke against."""
+    against = contradicted(workspace, block, cube, season, listing.scenes)
+    kept = without(listing, against)
+    series = cube.read(season.start, season.end).keep(frozenset(kept.scene_ids))
+    blind = stage_indices(workspace, block, kept.scenes, series)
+    ledger = read_ledger(ledger_path(workspace.staging, block.id))
+    settled = replace(
+        kept,
+        completeness=counted(workspace, block, season, cube, kept.scenes),
+        is_frozen=seen.is_frozen,
+        failures=ledger.of(
+            {scene.id for scene in listing.scenes} | {row.scene_id for row in listing.left_out}
+        ),
+    )
+    return settled, (*against, *blind)
 
 
 def _noted(
-    workspace: Workspace, season: Season, planned: Listing, failed: Sequence[LeftOut], n_read: int
+    workspace: Workspace,
+    season: Season,
+    listing: Listing,
+    failed: Sequence[LeftOut],
+    n_read: int,
+    n_unread_remote: int,
 ) -> IngestReceipt:
     """Write down what a block-season uses and what was left out; return its receipt."""
-    listing = without(planned, failed)
-    path = write_listing(listing_path(workspace.staging, planned.block_id, season), listing)
+    path = write_listing(listing_path(workspace.staging, listing.block_id, season), listing)
     return IngestReceipt(
-        block_id=planned.block_id,
+        block_id=listing.block_id,
         season=season.id,
         listing=str(path),
         n_scenes=len(listing.scenes),
         n_read=n_read,
         n_left_out=len(listing.left_out),
-        n_unread_remote=_count_remote(planned, failed),
+        n_unread_remote=n_unread_remote,
         refused=listing.refused,
         problems=_problems(listing, failed),
     )
 
 
-def _count_remote(planned: Listing, failed: Sequence[LeftOut]) -> int:
-    lost = {row.scene_id for row in failed}
-    return sum(scene.id in lost and is_web(scene.hrefs[0][1]) for scene in planned.scenes)
-
-
 def _problems(listing: Listing, failed: Sequence[LeftOut]) -> tuple[str, ...]:
     where = f"block {listing.block_id} season {listing.season}"
     refusal = (f"{where}: {listing.refused}",) if listing.refused else ()
-    return (*refusal, *(row.reason for row in failed))
+    found = listing.completeness
+    standing = (f"{where}: not final: {found.reason}",) if found and not found.is_complete else ()
+    return (*refusal, *standing, *(row.reason for row in failed))
 
 
-def list_scenes(workspace: Workspace, block: Block, season: Season) -> Listing:
+def list_scenes(workspace: Workspace, block: Block, season: Season, seen: Look) -> Listing:
     """Return the scenes a block-season may use, with everything left out and why."""
-    offered, rejected = workspace.catalogue.scenes_and_rejects(block.pixels.bbox, season.start, season.end)
-    found = tuple(scene for scene in offered if scene.epsg == block.pixels.epsg)
+    copies, older = newest_copies(seen.offers)
+    gone = seen.withdrawn
+    offered = tuple(offer.scene for offer in copies)
+    found = tuple(scene for scene in offered if _is_ours(scene, block))
     verdict = check_scenes(_frame(found), season, workspace.science)
     accepted = frozenset(verdict.passed["id"])
     return Listing(
@@ -102,13 +142,22 @@ def list_scenes(workspace: Workspace, block: Block, season: Season) -> Listing:
         season=season.id,
         scenes=() if verdict.fatal else tuple(scene for scene in found if scene.id in accepted),
         left_out=(
-            *(LeftOut("catalogue", item.item_id, item.reason) for item in rejected),
-            *(_other_zone(scene, block) for scene in offered if scene.epsg != block.pixels.epsg),
+            *(LeftOut("catalogue", item.item_id, item.reason) for item in (*seen.rejected, *older)),
+            *(
+                LeftOut("catalogue", scene_id, "withdrawn: offered once, and now no more")
+                for scene_id in gone
+            ),
+            *(_other_zone(scene, block) for scene in offered if not _is_ours(scene, block)),
             *(() if verdict.fatal else _refused_scenes(verdict)),
         ),
         checks=checks_of(verdict),
         refused=verdict.fatal,
     )
+
+
+def _is_ours(scene: Scene, block: Block) -> bool:
+    """True for radar of any zone, which is resampled onto the block's; optical tiles cover a zone wholly."""
+    return scene.sensor is not Sensor.S2 or scene.epsg == block.pixels.epsg
 
 
 def _refused_scenes(verdict: Verdict) -> list[LeftOut]:
@@ -132,41 +181,6 @@ def _frame(scenes: Sequence[Scene]) -> pd.DataFrame:
     columns = [field.name for field in fields(Scene) if field.name not in _NOT_JUDGED]
     rows = [[getattr(scene, column) for column in columns] for scene in scenes]
     return pd.DataFrame(rows, columns=columns).astype({"sensor": "str"})
-
-
-def read_new_scenes(
-    cube: Cube, scenes: Sequence[Scene], pixels: PixelSet, label: str
-) -> tuple[tuple[LeftOut, ...], int]:
-    """Append the scenes the cube does not hold yet; return what could not be read, and how many were."""
-    held = {sensor: cube.scene_ids(sensor) for sensor in {scene.sensor for scene in scenes}}
-    new = [scene for scene in scenes if scene.id not in held[scene.sensor]]
-    failed: list[LeftOut] = []
-    for batch in _batches(new, SCENES_PER_COMMIT):
-        outcomes = list(_read_batch(batch, pixels))
-        advance(label, len(batch), len(new))
-        cube.append([outcome for outcome in outcomes if isinstance(outcome, Observation)])
-        failed += [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
-    return tuple(failed), len(new) - len(failed)
-
-
-def _read_batch(scenes: Sequence[Scene], pixels: PixelSet) -> Iterator[Observation | LeftOut]:
-    with ThreadPoolExecutor(READERS_PER_BLOCK) as readers:
-        yield from readers.map(lambda scene: _read(scene, pixels), scenes)
-
-
-def _read(scene: Scene, pixels: PixelSet) -> Observation | LeftOut:
-    """Read one scene; one that cannot be read is left out and fails nothing else."""
-    try:
-        read = read_scene(scene, pixels)
-    except PixelReadError as error:
-        return LeftOut("pixels", scene.id, str(error))
-    return Observation(without_secrets(scene), read.values, read.scl)
-
-
-def _batches(scenes: Iterable[Scene], size: int) -> Iterator[list[Scene]]:
-    iterator = iter(scenes)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def without(listing: Listing, failed: Sequence[LeftOut]) -> Listing:

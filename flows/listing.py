@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from flows.files import write_json
+from flows.ledger import Entry
 from flows.sources.addresses import shown
+from monitoring.completeness import Completeness
 from monitoring.errors import WarehouseError
-from monitoring.scenes import Scene, Sensor
+from monitoring.scenes import Scene
 from monitoring.seasons import Season
 
 
@@ -21,7 +23,7 @@ class LeftOut:
     """A scene that is not used, and the reason in words."""
 
     gate: str
-    """Where it stopped: `catalogue`, `scenes`, `pixels` or `published`."""
+    """Where it stopped: `catalogue`, `scenes`, `pixels`, `radiometry`, `geolocation` or `published`."""
     scene_id: str
     reason: str
 
@@ -51,11 +53,20 @@ class Listing:
     """Why the whole block-season cannot be used; empty where it can."""
     published: str = ""
     """Digest of the published embeddings in use and of where they were read; empty where there are scenes."""
+    completeness: Completeness | None = None
+    """The passes it has against those it should have; None where there are no scenes to count."""
+    is_frozen: bool = False
+    """True once the grace for late scenes is over."""
+    failures: tuple[Entry, ...] = ()
+    """The ledger's records of assets of this season's scenes."""
 
     @property
     def scene_ids(self) -> tuple[str, ...]:
         """Ids of the scenes in use, sorted."""
         return tuple(sorted(scene.id for scene in self.scenes))
+
+
+_LISTING = TypeAdapter(Listing)
 
 
 def listing_path(staging: Path, block_id: str, season: Season) -> Path:
@@ -66,7 +77,7 @@ def listing_path(staging: Path, block_id: str, season: Season) -> Path:
 def write_listing(path: Path, listing: Listing) -> Path:
     """Write a listing whole or not at all, without the secrets of its addresses."""
     public = dataclasses.replace(listing, scenes=tuple(without_secrets(scene) for scene in listing.scenes))
-    return write_json(path, json.loads(json.dumps(dataclasses.asdict(public), default=_plain)))
+    return write_json(path, _LISTING.dump_python(public, mode="json"))
 
 
 def without_secrets(scene: Scene) -> Scene:
@@ -77,31 +88,6 @@ def without_secrets(scene: Scene) -> Scene:
 def read_listing(path: Path) -> Listing:
     """Return a listing; WarehouseError when it is missing or not one of ours."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        return Listing(
-            block_id=content["block_id"],
-            season=content["season"],
-            scenes=tuple(_scene(scene) for scene in content["scenes"]),
-            left_out=tuple(LeftOut(**row) for row in content["left_out"]),
-            checks=tuple(Check(**row) for row in content["checks"]),
-            refused=content["refused"],
-            published=content["published"],
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _LISTING.validate_python(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
         raise WarehouseError(f"listing {path}: missing or damaged; ingest the season again") from error
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a listing")
-
-
-def _scene(content: dict[str, Any]) -> Scene:
-    fields = dict(content)
-    fields["sensor"] = Sensor(fields["sensor"])
-    fields["acquired_at"] = datetime.fromisoformat(fields["acquired_at"])
-    fields["bbox"] = tuple(fields["bbox"])
-    for pairs in ("hrefs", "checksums"):
-        fields[pairs] = tuple((band, text) for band, text in fields[pairs])
-    return Scene(**fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import uuid
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from flows.estimate import EstimateReceipt
+from flows.estimate import EstimateReceipt, observations_path
+from flows.indices import indices_path, quarter_of
 from flows.ingest import IngestReceipt, checks_of
 from flows.listing import Check, Listing, read_listing
 from flows.quality.gate import Verdict, check_estimates
 from flows.quality.suites import OBSERVATION_COLUMNS
 from flows.workspace import Workspace
+from monitoring.scenes import Sensor
 from monitoring.seasons import Season
-from warehouse.records import EstimateRow, ModelRow, QualityRow, QuarantineRow, RunRow
-from warehouse.staging import read_estimates, write_estimates
+from warehouse.records import (
+    AssetFailureRow,
+    BlockSeasonRow,
+    CompletenessRow,
+    EstimateRow,
+    ModelRow,
+    ObservationRow,
+    QualityRow,
+    QuarantineRow,
+    RunRow,
+)
+from warehouse.staging import read_estimates, read_rows, write_estimates
 from warehouse.writer import Writer, open_writer
 
 if TYPE_CHECKING:
@@ -65,10 +78,13 @@ def load_season(
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
         added = writer.record_run(_run_row(workspace, season, run_id, now))
         added += load_reference(writer, workspace, now)
-        added += sum(load_listing(writer, listing, run_id, now) for listing in listings)
+        for listing in listings:
+            added += load_listing(writer, listing, run_id, now)
+            added += load_indices(writer, workspace, listing, run_id, now)
         checks = (*checks_of(verdict), *not_judged(uncounted))
         added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
         added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
+        added += writer.load_observations(_observations(staged, run_id), now=now)
         if passed:
             path = workspace.staging / season.id / f"load.{run_id}.parquet"
             added += writer.load_estimates(write_estimates(path, passed), now=now)
@@ -150,7 +166,80 @@ def load_listing(writer: Writer, listing: Listing, run_id: str, now: datetime) -
         writer.load_scenes(listing.block_id, listing.season, listing.scenes, now=now)
         + writer.load_quality(checks, now=now)
         + writer.quarantine(refused, now=now)
+        + load_standing(writer, listing, run_id, now)
+        + writer.load_asset_failures(failure_rows(listing, run_id), now=now)
     )
+
+
+def load_standing(writer: Writer, listing: Listing, run_id: str, now: datetime) -> int:
+    """Record how a block-season stands: its passes by stream, and whether they are enough."""
+    found, season, block_id = listing.completeness, listing.season, listing.block_id
+    if found is None:
+        return writer.load_block_seasons([_uncounted(listing, run_id)], now=now)
+    streams = [
+        CompletenessRow.of(stream, season=season, block_id=block_id, run_id=run_id)
+        for stream in found.streams
+    ]
+    standing = BlockSeasonRow.of(
+        found,
+        block_id=block_id,
+        is_frozen=listing.is_frozen,
+        n_scenes=len(listing.scenes),
+        n_left_out=len(listing.left_out),
+        run_id=run_id,
+    )
+    return writer.load_completeness(streams, now=now) + writer.load_block_seasons([standing], now=now)
+
+
+def _uncounted(listing: Listing, run_id: str) -> BlockSeasonRow:
+    """Return the standing of a block-season whose embeddings were read as published."""
+    return BlockSeasonRow(
+        season=listing.season,
+        block_id=listing.block_id,
+        expected=math.nan,
+        found=0,
+        missing_share=math.nan,
+        floor=0.0,
+        is_complete=True,
+        is_frozen=False,
+        n_scenes=0,
+        n_left_out=len(listing.left_out),
+        reason="published embeddings: passes are not counted",
+        run_id=run_id,
+    )
+
+
+def failure_rows(listing: Listing, run_id: str) -> list[AssetFailureRow]:
+    """Return the ledger's records of a block-season as warehouse rows."""
+    return [
+        AssetFailureRow(
+            season=listing.season,
+            block_id=listing.block_id,
+            scene_id=entry.scene_id,
+            band=entry.band,
+            attempts=entry.attempts,
+            error=entry.error,
+            first_failed_at=entry.first_failed_at,
+            last_failed_at=entry.last_failed_at,
+            state=entry.state.value,
+            run_id=run_id,
+        )
+        for entry in listing.failures
+    ]
+
+
+def load_indices(writer: Writer, workspace: Workspace, listing: Listing, run_id: str, now: datetime) -> int:
+    """Record the vegetation indices of a block-season's scenes, as far as they are staged."""
+    block = workspace.blocks[listing.block_id]
+    quarters = sorted({quarter_of(scene) for scene in listing.scenes if scene.sensor is Sensor.S2})
+    paths = [indices_path(workspace.staging, block, quarter) for quarter in quarters]
+    return sum(writer.load_indices(path, run_id=run_id, now=now) for path in paths if path.exists())
+
+
+def _observations(staged: Sequence[EstimateReceipt], run_id: str) -> list[ObservationRow]:
+    paths = [observations_path(Path(receipt.staged)) for receipt in staged]
+    rows = [row for path in paths if path.exists() for row in read_rows(path, ObservationRow)]
+    return [dataclasses.replace(row, run_id=run_id) for row in rows]
 
 
 def quality_rows(checks: Sequence[Check], season: str, scope: str, run_id: str) -> list[QualityRow]:

@@ -85,11 +85,11 @@ def _is_unreachable(_task: Any, _run: Any, state: State[Any]) -> bool:
     retry_condition_fn=_is_unreachable,
     cache_policy=NO_CACHE,
 )
-def ingest_task(config: str, block_id: str, season_id: str) -> IngestReceipt:
+def ingest_task(config: str, block_id: str, season_id: str, now: datetime) -> IngestReceipt:
     """Bring one block's cube up to date; a catalogue that does not answer is asked again."""
     workspace = open_workspace(config)
     try:
-        receipt = ingest_block(workspace, workspace.blocks[block_id], Season.parse(season_id))
+        receipt = ingest_block(workspace, workspace.blocks[block_id], Season.parse(season_id), now)
     except CatalogueError as error:
         if is_web(workspace.settings.catalogue):
             raise UnreachableError(str(error)) from error
@@ -170,10 +170,10 @@ def publish_task(config: str) -> str:
 
 
 @flow(name="ingest")
-def ingest(season_id: str, config: str) -> tuple[list[IngestReceipt], list[str]]:
+def ingest(season_id: str, config: str, now: datetime) -> tuple[list[IngestReceipt], list[str]]:
     """Ingest every block of a season; return the receipts, and a line for each block that failed."""
     block_ids = sorted(open_workspace(config).blocks)
-    futures = ingest_task.map(unmapped(config), block_ids, unmapped(season_id))
+    futures = ingest_task.map(unmapped(config), block_ids, unmapped(season_id), unmapped(now))
     return _sort_out(futures, f"ingest {season_id}")
 
 
@@ -211,7 +211,7 @@ def season(
     clock = now or datetime.now(UTC)
     chosen = which_season(season_id, clock)
     progress = Progress(chosen.id)
-    ingested, unread = on_threads(ingest, config)(chosen.id, config)
+    ingested, unread = on_threads(ingest, config)(chosen.id, config, clock)
     progress.reached(INGESTED)
     loaded, unestimated = on_threads(estimate, config)(chosen.id, config, ingested, clock)
     progress.reached(ESTIMATED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +43,16 @@ class TrainingSet:
     """(n, D); NaN rows where the pixel was not observed that year."""
 
 
-def train(workspace: Workspace) -> Head:
+def train(workspace: Workspace, now: datetime) -> Head:
     """Fit the head of the target to the field samples and keep it, replacing the one before.
+
+    now: when the catalogue is looked into.
 
     DriftError, with nothing written, where the encoder no longer says what its panels do.
     """
     samples = usable_samples(workspace)
     refuse_drifted_training(workspace)
-    gathered = gather(workspace, samples)
+    gathered = gather(workspace, samples, now)
     head = fit_head(
         gathered.embeddings,
         np.array([sample.richness for sample in gathered.samples]),
@@ -73,7 +76,7 @@ def usable_samples(workspace: Workspace) -> tuple[FieldSample, ...]:
     return samples
 
 
-def gather(workspace: Workspace, samples: Sequence[FieldSample]) -> TrainingSet:
+def gather(workspace: Workspace, samples: Sequence[FieldSample], now: datetime) -> TrainingSet:
     """Return the embeddings of the cells the samples lie in, reading only those cells."""
     chosen: list[FieldSample] = []
     rows: list[NDArray[np.float32]] = []
@@ -81,18 +84,18 @@ def gather(workspace: Workspace, samples: Sequence[FieldSample]) -> TrainingSet:
         for year in sorted({sample.year for sample in cell.samples}):
             members = [i for i, sample in enumerate(cell.samples) if sample.year == year]
             chosen.extend(cell.samples[i] for i in members)
-            rows.append(_embed_year(workspace, cell.block, Season(year, 4), cell.position[members]))
+            rows.append(_embed_year(workspace, cell.block, Season(year, 4), cell.position[members], now))
     return TrainingSet(tuple(chosen), np.concatenate(rows))
 
 
 def _embed_year(
-    workspace: Workspace, block: Block, season: Season, position: NDArray[np.int64]
+    workspace: Workspace, block: Block, season: Season, position: NDArray[np.int64], now: datetime
 ) -> NDArray[np.float32]:
     """Return (n, D) embeddings of some pixels of a block in a year."""
     if workspace.reads_published:
         listing, _ = list_published(workspace, block, season)
         return read_kept(workspace, block, season, listing.published).embeddings.values[position]
-    dpixels = _season_pixels(workspace, block, season)
+    dpixels = _season_pixels(workspace, block, season, now)
     return embed(workspace, dpixels.pixels(position), "embed field samples").values
 
 
@@ -129,7 +132,12 @@ def _sample_cell(block_id: str, epsg: int, members: Sequence[tuple[FieldSample, 
 
 
 def pretrain_student(
-    workspace: Workspace, window: tuple[Season, Season], out: Path, seed: int, progress: Progress
+    workspace: Workspace,
+    window: tuple[Season, Season],
+    out: Path,
+    seed: int,
+    progress: Progress,
+    now: datetime,
 ) -> PretrainResult:
     """Pretrain the small student on every block's final seasons of a window; write it into `out`."""
     if workspace.settings.offset_rule != CORRECTED:
@@ -139,7 +147,7 @@ def pretrain_student(
         )
     seasons = [season for season in seasons_between(*window) if season.is_final]
     tiles = [
-        _season_pixels(workspace, block, each) for block in workspace.blocks.values() for each in seasons
+        _season_pixels(workspace, block, each, now) for block in workspace.blocks.values() for each in seasons
     ]
     source = workspace.catalogue.source
     places = ", ".join(sorted({woodland.park for woodland in workspace.woodlands} - {""}))
@@ -151,6 +159,6 @@ def pretrain_student(
     return pretrain(tiles, PretrainConfig(seed=seed), out, source=source, domain=domain, progress=progress)
 
 
-def _season_pixels(workspace: Workspace, block: Block, season: Season) -> DPixels:
-    receipt = ingest_block(workspace, block, season)
+def _season_pixels(workspace: Workspace, block: Block, season: Season, now: datetime) -> DPixels:
+    receipt = ingest_block(workspace, block, season, now)
     return season_dpixels(workspace, block, season, read_listing(Path(receipt.listing)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,10 +11,15 @@ from typing import TYPE_CHECKING
 
 from flows.seats import Seats, devices
 from flows.settings import Settings, read_settings
+from flows.sources.addresses import is_web
+from flows.sources.assets.ranges import Ranges, local_ranges
+from flows.sources.assets.transport import Transport
 from flows.sources.boundaries.woodlands import BoundaryReading, read_woodlands
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from flows.sources.catalogues.provenance import GEOTESSERA
-from monitoring.errors import BoundaryError, CardMismatchError
+from flows.sources.catalogues.signing import signer
+from monitoring.clear import ClearRule
+from monitoring.errors import BoundaryError, CardMismatchError, PixelReadError
 from monitoring.grid import Block, make_blocks
 from monitoring.science import Science, read_science
 from monitoring.woodlands import Woodland
@@ -40,6 +46,11 @@ class Workspace:
     def cube(self) -> Path:
         """Folder of the pixel cubes, one repository per block."""
         return self.settings.kept_in / "cube"
+
+    @property
+    def looks(self) -> Path:
+        """Folder of what the catalogue offered at the last look, one file per block and season."""
+        return self.settings.kept_in / "looks"
 
     @property
     def staging(self) -> Path:
@@ -92,6 +103,40 @@ class Workspace:
     def catalogue(self) -> Catalogue:
         """The catalogue, opened once."""
         return open_catalogue(self.settings.catalogue, self.settings.source, self.settings.offset_rule)
+
+    @cached_property
+    def second_catalogue(self) -> Catalogue | None:
+        """The catalogue that is asked only which passes there should be; None where none is named."""
+        address = self.settings.second_catalogue
+        return open_catalogue(address) if address else None
+
+    @cached_property
+    def sign(self) -> Callable[[str], str]:
+        """What gives access to an asset: its address in, the address to ask for out."""
+        return signer(self.settings.access.secrets)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """How assets on the web are read: one limit per host for the whole process."""
+        return Transport(per_host=self.settings.requests_per_host, sign=self.sign)
+
+    def ranges_of(self, address: str) -> Ranges:
+        """Return the bytes of an asset, on disk or on the web."""
+        return self.transport.at(address) if is_web(address) else local_ranges(address)
+
+    def document(self, address: str, limit: int) -> bytes:
+        """Return a whole small asset; PixelReadError for more than `limit` bytes."""
+        if is_web(address):
+            return self.transport.whole(address, limit)
+        content = local_ranges(address).read(0, limit + 1)
+        if len(content) > limit:
+            raise PixelReadError(f"{address}: larger than {limit} bytes")
+        return content
+
+    @cached_property
+    def clear_rule(self) -> ClearRule:
+        """Which observations are clear to the encoder in use."""
+        return self.encoder_card.clear(self.science.scenes.max_cloud_probability)
 
     @cached_property
     def reads_published(self) -> bool:

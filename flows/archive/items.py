@@ -21,6 +21,8 @@ Json = dict[str, Any]
 
 S2_COLLECTION, S1_COLLECTION = "sentinel-2-l2a", "sentinel-1-rtc"
 RTC_NODATA = -32768
+#: Name of the granule metadata beside the bands, with the angle grids.
+GRANULE_FILE = "MTD_TL.xml"
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 #: From this year on items carry `proj:code` in place of the older `proj:epsg`.
 PROJ_CODE_YEAR = 2025
@@ -75,9 +77,10 @@ def radar_times(one: Pass) -> tuple[datetime, datetime]:
 
 
 def s2_item(product: OpticalProduct, scene: OpticalScene, folder: Path) -> Json:
-    """Return the item of a product whose COGs lie in `folder`."""
+    """Return the item of a product whose COGs and granule metadata lie in `folder`."""
     one = product.sensing
     assets = {band: _s2_asset(product, band, folder) for band in sorted([*scene.bands, "SCL"])}
+    assets["granule-metadata"] = _granule_asset(folder)
     properties = {
         "datetime": _stamp(one.sensed_at),
         "platform": f"Sentinel-2{one.satellite.name[-1]}",
@@ -191,6 +194,16 @@ def _s2_asset(product: OpticalProduct, band: str, folder: Path) -> Json:
     return {**asset, "title": f"{title} - {cell_m}m", "eo:bands": bands}
 
 
+def _granule_asset(folder: Path) -> Json:
+    return {
+        "href": f"./{GRANULE_FILE}",
+        "type": "application/xml",
+        "roles": ["metadata"],
+        "title": "Granule metadata",
+        **_file_facts(folder / GRANULE_FILE),
+    }
+
+
 def _s1_asset(name: str, folder: Path) -> Json:
     received = {"vv": "vertical", "vh": "horizontal"}[name]
     return {
@@ -210,21 +223,30 @@ def _file_facts(path: Path) -> Json:
     return {"file:size": len(content), "file:checksum": multihash}
 
 
+def granule_name(product: OpticalProduct) -> str:
+    """Return the name of a product's granule, as in its metadata."""
+    one = product.sensing
+    return f"{_station(product, 'TL')}_A{one.orbit:06d}_T{one.park.tile}_N{product.baseline}"
+
+
+def _station(product: OpticalProduct, kind: str) -> str:
+    generated = f"{product.generated_at:%Y%m%dT%H%M%S}"
+    return f"{product.sensing.satellite.name}_OPER_MSI_L2A_{kind}_SIMU_{generated}"
+
+
 def _s2_names(product: OpticalProduct) -> Json:
     one, version = product.sensing, f"N{product.baseline}"
-    satellite, generated = one.satellite.name, f"{product.generated_at:%Y%m%dT%H%M%S}"
     start = f"{one.sensed_at:%Y%m%dT%H%M%S}"
-    station = f"{satellite}_OPER_MSI_L2A_{{}}_SIMU_{generated}"
     return {
         "s2:mgrs_tile": one.park.tile,
         "s2:processing_baseline": product.baseline,
         "s2:product_uri": product.product_uri,
         "s2:product_type": "S2MSI2A",
         "s2:generation_time": _stamp(product.generated_at),
-        "s2:datatake_id": f"G{satellite}_{start}_{one.orbit:06d}_{version}",
+        "s2:datatake_id": f"G{one.satellite.name}_{start}_{one.orbit:06d}_{version}",
         "s2:datatake_type": "INS-NOBS",
-        "s2:datastrip_id": f"{station.format('DS')}_S{start}_{version}",
-        "s2:granule_id": f"{station.format('TL')}_A{one.orbit:06d}_T{one.park.tile}_{version}",
+        "s2:datastrip_id": f"{_station(product, 'DS')}_S{start}_{version}",
+        "s2:granule_id": granule_name(product),
         "s2:degraded_msi_data_percentage": 0.0,
     }
 

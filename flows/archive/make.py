@@ -21,8 +21,8 @@ from flows.archive.tables import write_samples, write_truth, write_woodlands
 from flows.archive.world import build_world
 from monitoring.errors import SourceError
 
-#: Raised whenever the same seed gives other bytes.
-ARCHIVE_VERSION = 1
+#: Raised whenever the same seed gives other bytes. 2: granule metadata with angle grids.
+ARCHIVE_VERSION = 2
 DEFAULT_SEED = 20170401
 #: Written last: a directory without it is no archive.
 RECORD = "archive.json"

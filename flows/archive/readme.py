@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flows.archive.angles import CELLS
 from flows.archive.echoes import ZERO_BORDER_CELLS
 from flows.archive.fates import DROUGHT_EFFECT, FLOOR, SPECIES_RICHNESS, TEXTURE_EFFECT, Kind
 from flows.archive.items import RTC_NODATA
@@ -41,6 +42,11 @@ measured them, nobody took the samples. It serves to try and to test the service
 - Clouds, their shadows, cirrus (10), snow in the fells (11), unsure rims (7) and a slanting edge of the swath
   (0) are in the bands and in SCL. Some scenes are wholly overcast.
 - Items sensed from 2025 on carry `proj:code`, older ones `proj:epsg`. Only the assets that exist are listed.
+- `MTD_TL.xml` (asset `granule-metadata`) has the sun and view angle grids of each optical product, in the
+  structure of the real file but cut to {cells} x {cells} cells of 5 km around the park (a tile: 23 x 23) and
+  to the bands there are; two detectors see the park, and both see the cells along their seam. The pixels
+  know no view angle: the satellite passes 2 degrees off the vertical, where NBAR changes them by less than
+  1 % from February to October and by up to 1.5 % (B12) in midwinter.
 - 2017 has half of the optical passes. Sentinel-2C follows 2A on 2025-01-21. Sentinel-1B is silent from
   2021-12-23; Sentinel-1C flies from 2025-03-26.
 - Radar is gamma0 in linear power, no data {nodata}, ascending and descending. Ascending products of early
@@ -83,6 +89,7 @@ def readme(world: Sequence[Landscape], seed: int) -> str:
         first=YEARS[0],
         last=YEARS[-1],
         decline=YEARS[1],
+        cells=CELLS,
         woods=len(woods),
         multi=sum(wood.outline.geom_type == "MultiPolygon" for wood in woods),
         baselines=", ".join(f"{baseline} {day}" for day, baseline in BASELINES),

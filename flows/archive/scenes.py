@@ -1,4 +1,4 @@
-"""One scene made and written: pixels, COGs, item."""
+"""One scene made and written: pixels, COGs, granule metadata, item."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.archive.angles import granule_metadata
 from flows.archive.echoes import NODATA, listen
-from flows.archive.items import S1_COLLECTION, S2_COLLECTION, s1_item, s1_item_id, s2_asset_file, s2_item
+from flows.archive.items import (
+    GRANULE_FILE,
+    S1_COLLECTION,
+    S2_COLLECTION,
+    granule_name,
+    s1_item,
+    s1_item_id,
+    s2_asset_file,
+    s2_item,
+)
 from flows.archive.optics import observe, with_offset
 from flows.archive.orbits import Pass, radar_passes
 from flows.archive.parks import PARKS, YEARS
@@ -45,7 +55,7 @@ def scene_orders(root: Path, seed: int, years: Collection[int] = YEARS) -> tuple
 
 
 def make_scene(order: SceneOrder) -> tuple[str, int, str]:
-    """Write one scene's COGs and item; return its collection, year and id."""
+    """Write one scene's COGs, granule metadata and item; return its collection, year and id."""
     collection, year, item_id = order.listing
     folder = item_folder(order.root, collection, year, item_id)
     folder.mkdir(parents=True)
@@ -63,6 +73,7 @@ def _make_optical(product: OpticalProduct, seed: int, folder: Path) -> dict[str,
     for band, numbers in scene.bands.items():
         write_cog(folder / s2_asset_file(product, band), with_offset(numbers, product.offset), park, 0)
     write_cog(folder / s2_asset_file(product, "SCL"), scene.scl, park, 0)
+    (folder / GRANULE_FILE).write_text(granule_metadata(product, granule_name(product)), "utf-8")
     return s2_item(product, scene, folder)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flows.archive.fields import Floats, Layer, rough_field, smooth_field
 from flows.archive.orbits import Pass
@@ -46,18 +48,26 @@ class Sun:
 
 
 def sun_position(one: Pass) -> Sun:
-    """Return the sun's place at a pass (declination and hour angle; good to about a degree)."""
-    day, hours = one.sensed_at.timetuple().tm_yday, one.sensed_at.hour + one.sensed_at.minute / 60
+    """Return the sun's place over the middle of a pass's park."""
+    zenith, azimuth = sun_over(one.sensed_at, one.park.latitude, one.park.longitude)
+    return Sun(float(zenith), float(azimuth))
+
+
+def sun_over(sensed_at: datetime, north: ArrayLike, east: ArrayLike) -> tuple[Floats, Floats]:
+    """Return zenith and azimuth of the sun over places in degrees north and east.
+
+    From declination and hour angle; good to about a degree.
+    """
+    day, hours = sensed_at.timetuple().tm_yday, sensed_at.hour + sensed_at.minute / 60
     declination = np.radians(-23.44 * np.cos(2 * np.pi * (day + 10) / 365.25))
-    hour_angle = np.radians(15.0 * (hours - 12.0) + one.park.longitude)
-    latitude = np.radians(one.park.latitude)
+    hour_angle = np.radians(15.0 * (hours - 12.0) + np.asarray(east))
+    latitude = np.radians(np.asarray(north))
     up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour_angle)
-    north = np.cos(latitude) * np.sin(declination) - np.sin(latitude) * np.cos(declination) * np.cos(
+    northward = np.cos(latitude) * np.sin(declination) - np.sin(latitude) * np.cos(declination) * np.cos(
         hour_angle
     )
-    east = -np.cos(declination) * np.sin(hour_angle)
-    azimuth = np.degrees(np.arctan2(east, north)) % 360.0
-    return Sun(float(np.degrees(np.arccos(up))), float(azimuth))
+    eastward = -np.cos(declination) * np.sin(hour_angle)
+    return np.degrees(np.arccos(up)), np.degrees(np.arctan2(eastward, northward)) % 360.0
 
 
 def draw_sky(one: Pass, sun: Sun, first_of_month: bool, rng: np.random.Generator) -> Sky:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,7 +42,7 @@ def train(context: typer.Context, form: Annotated[Format, typer.Option("--format
     from flows.training import train as fit
 
     with progress_bars():
-        head = fit(workspace)
+        head = fit(workspace, datetime.now(UTC))
     show(scores_of(head.card), form)
 
 
@@ -64,7 +65,7 @@ def pretrain(
 
     window = Season.parse(first), Season.parse(last)
     with progress_bars():
-        made = pretrain_student(workspace, window, out, seed, counting("pretrain"))
+        made = pretrain_student(workspace, window, out, seed, counting("pretrain"), datetime.now(UTC))
     typer.echo(f"weights {made.weights}\ncard    {made.card_path}")
 
 

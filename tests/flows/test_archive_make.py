@@ -27,6 +27,7 @@ from flows.archive.products import optical_products
 from flows.archive.scenes import SceneOrder, make_scene, scene_orders
 from flows.archive.stac import item_folder
 from flows.archive.world import build_world
+from flows.sources.assets.angles import parse_angles
 from monitoring.errors import SourceError
 
 SEED = DEFAULT_SEED
@@ -91,6 +92,8 @@ def test_every_address_is_relative_and_every_asset_is_there_as_stated(archive: A
 def test_assets_are_small_cogs_on_the_grid_their_item_states(items: list[pystac.Item]) -> None:
     for item in items[::7]:
         for asset in item.assets.values():
+            if asset.media_type == "application/xml":
+                continue
             with rasterio.open(asset.get_absolute_href()) as source:
                 assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
                 assert source.block_shapes == [(128, 128)]
@@ -136,6 +139,36 @@ def shape_of(item_id: str) -> str:
     return re.sub(
         r"\d", "0", re.sub(r"_T\w{5}_", "_tile_", re.sub(r"_[0-9A-F]{6}_rtc", "_hex_rtc", item_id[3:]))
     )
+
+
+def test_every_optical_product_has_its_angles_and_no_radar_product(items: list[pystac.Item]) -> None:
+    for item in items:
+        asset = item.assets.get("granule-metadata")
+        assert (asset is not None) == (item.collection_id == "sentinel-2-l2a")
+        if asset is not None:
+            text = Path(str(asset.get_absolute_href())).read_text("utf-8")
+            assert (asset.media_type, asset.roles) == ("application/xml", ["metadata"])
+            assert "Simulated" in text
+            assert item.properties["s2:granule_id"] in text
+            sun = parse_angles(text.encode()).sun
+            assert sun.zenith.mean() == pytest.approx(item.properties["s2:mean_solar_zenith"], abs=0.05)
+            assert sun.azimuth.mean() == pytest.approx(item.properties["s2:mean_solar_azimuth"], abs=0.2)
+
+
+#: Means over all products of 2017 as the first version of the archive had them.
+MEANS_2017 = {
+    "B04": 2623.55305859375,
+    "B08": 4011.5098383789064,
+    "SCL": 5.7440546875,
+    "vh": 0.014088860852234953,
+}
+
+
+@pytest.mark.parametrize("name", MEANS_2017)
+def test_pixels_are_those_of_the_first_version(items: list[pystac.Item], name: str) -> None:
+    layers = [band(item, name) for item in items if name in item.assets]
+    values = np.concatenate([layer[layer > -1] for layer in layers]).astype(np.float64)
+    assert values.mean() == pytest.approx(MEANS_2017[name], rel=1e-6)
 
 
 def test_item_cloud_cover_counts_the_scene_classes(items: list[pystac.Item]) -> None:

@@ -32,6 +32,8 @@ DARK_TO_BRIGHT = [0, 1, 999, 1000, 1001, 65535]
 AFTER = datetime(2022, 1, 26, tzinfo=UTC)
 MINIMAL = 'catalogue = "archive/catalog.json"\nwoodlands = "woods.gpkg"\n'
 
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
+
 
 def corrected(acquired_at: datetime = AFTER, baseline: str = "04.00") -> Offset:
     decided = offset_of("planetary-computer", baseline, acquired_at, {}, "https://x.example/B04.tif")
@@ -231,5 +233,7 @@ def test_no_student_is_pretrained_on_numbers_its_card_would_deny(tmp_path: Path)
     config.write_text('catalogue = "a.json"\nwoodlands = "w.gpkg"\noffset_rule = "as-published"\n')
     window = Season.parse("2024-Q4"), Season.parse("2025-Q4")
     with pytest.raises(SettingsError, match="learns from 'corrected' digital numbers"):
-        pretrain_student(open_workspace(str(config)), window, tmp_path / "out", 1, lambda _done, _all: None)
+        pretrain_student(
+            open_workspace(str(config)), window, tmp_path / "out", 1, lambda _done, _all: None, NOW
+        )
     assert not (tmp_path / "out").exists()

@@ -125,7 +125,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, write_settings: WriteSett
     make_archive(folder / "archive", years=[2025], processes=1)
     config = write_settings(folder, folder / "archive", device="cpu")
     workspace = open_workspace(str(config))
-    receipts = tuple(ingest_block(workspace, block, SEASON) for block in workspace.blocks.values())
+    receipts = tuple(ingest_block(workspace, block, SEASON, NOW) for block in workspace.blocks.values())
     save_head(some_head(workspace), workspace.head_directory)
     return Service(workspace, config, receipts)
 
@@ -261,7 +261,7 @@ def test_a_head_cannot_be_trained_on_a_drifted_encoder_and_nothing_is_written(
     before = files_under(service.workspace.settings.home)
     weights_off(later.workspace, 1e-3)
     with pytest.raises(DriftError, match=r"and 1 more blocks.*; no head is fitted") as caught:
-        train(later.workspace)
+        train(later.workspace, NOW)
     assert "\n" not in str(caught.value)
     notes = {path.with_suffix(".compared.json") for path in paths}
     after = files_under(service.workspace.settings.home)

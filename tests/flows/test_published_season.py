@@ -123,7 +123,7 @@ def write_config(folder: Path, **more: str) -> Path:
 @pytest.fixture(scope="module")
 def trained(world: Path) -> Path:
     """The world's service with a head trained on the store."""
-    train(open_workspace(str(write_config(world))))
+    train(open_workspace(str(write_config(world))), NOW)
     return world
 
 
@@ -140,14 +140,14 @@ def workspace_of(folder: Path, **more: str) -> Workspace:
 
 def ingest(workspace: Workspace, season: Season = SEASON) -> IngestReceipt:
     (block,) = workspace.blocks.values()
-    return ingest_block(workspace, block, season)
+    return ingest_block(workspace, block, season, NOW)
 
 
 def run(
     workspace: Workspace, season: Season = SEASON, now: datetime = NOW
 ) -> tuple[IngestReceipt, EstimateReceipt, LoadReceipt]:
     (block,) = workspace.blocks.values()
-    ingested = ingest_block(workspace, block, season)
+    ingested = ingest_block(workspace, block, season, NOW)
     staged = estimate_block(workspace, block, season, ingested.listing)
     return ingested, staged, load_season(workspace, season, [ingested], [staged], now)
 
@@ -305,7 +305,7 @@ def test_training_takes_each_samples_own_year_and_counts_years_that_are_not_publ
 ) -> None:
     workspace = workspace_of(trained)
     samples = usable_samples(workspace)
-    gathered = gather(workspace, samples)
+    gathered = gather(workspace, samples, NOW)
     missing = np.isnan(gathered.embeddings).any(axis=1)
     years = np.array([sample.year for sample in gathered.samples])
     assert missing[years == 2019].all()
@@ -356,7 +356,7 @@ def test_training_on_a_store_of_another_variant_is_refused(folder: Path) -> None
     with pytest.raises(
         CardMismatchError, match=r"say cambridge; encoder geotessera-1\.1-dclimate needs dclimate"
     ):
-        train(workspace_of(folder, encoder="geotessera-1.1-dclimate"))
+        train(workspace_of(folder, encoder="geotessera-1.1-dclimate"), NOW)
 
 
 def test_estimates_of_two_variants_stand_beside_each_other_and_are_never_one_series(
@@ -366,7 +366,7 @@ def test_estimates_of_two_variants_stand_beside_each_other_and_are_never_one_ser
     run(first, Season(2023, 4))
     write_store(folder / "v1.1-dclimate", content)
     other = workspace_of(folder, catalogue="v1.1-dclimate", encoder="geotessera-1.1-dclimate")
-    train(other)
+    train(other, NOW)
     run(other, SEASON)
     with read(other.warehouse) as reader:
         rows = reader.history()

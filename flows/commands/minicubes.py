@@ -1,0 +1,85 @@
+"""`underwood cube make`: a small cube around any point, from any catalogue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.commands.cubes import cube
+from flows.commands.session import session_of
+from flows.progress import progress_bars
+from flows.settings import Settings, read_settings
+from flows.sources.addresses import is_web
+from flows.sources.assets.ranges import Ranges, local_ranges
+from flows.sources.assets.transport import Transport
+from flows.sources.catalogues.catalogue import open_catalogue
+from flows.sources.catalogues.signing import Secrets, signer
+from monitoring.errors import SettingsError, WarehouseError
+from monitoring.minicubes import minigrid
+from monitoring.scenes import S2_BANDS
+
+ALL_BANDS = ",".join(S2_BANDS)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add `make` to the commands on cubes."""
+    cube.command("make")(make)
+
+
+def make(
+    context: typer.Context,
+    lat: Annotated[float, typer.Option(help="Latitude of the point, degrees.")],
+    lon: Annotated[float, typer.Option(help="Longitude of the point, degrees.")],
+    start: Annotated[datetime, typer.Option("--from", help="First day (UTC).")],
+    end: Annotated[datetime, typer.Option("--to", help="Last day (UTC), included.")],
+    out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
+    edge_size: Annotated[float, typer.Option(help="Edge of the square, in --units.")] = 64,
+    resolution: Annotated[float, typer.Option(help="Edge of a cell, metres.")] = 10,
+    units: Annotated[str, typer.Option(help="Unit of the edge: px, m or km.")] = "px",
+    bands: Annotated[
+        str, typer.Option(help="Bands of one sensor, such as B04,B08,SCL or VV,VH.")
+    ] = ALL_BANDS,
+    catalogue: Annotated[str, typer.Option(help="Name, address or path; else that of the settings.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
+) -> None:
+    """Write the scenes around a point on a square grid: digital numbers as delivered, nearest neighbour."""
+    from flows.minicubes import MiniRequest, make_minicube, write_minicube
+
+    if out.exists() and not force:
+        raise WarehouseError(f"{out}: is there already; --force replaces it")
+    grid = minigrid(lat, lon, edge_size, resolution, units)
+    names = tuple(name.strip() for name in bands.split(",") if name.strip())
+    request = MiniRequest(grid, names, _first(start), _last(end))
+    settings = None if catalogue else read_settings(session_of(context).config)
+    address, source = (settings.catalogue, settings.source) if settings else (catalogue, None)
+    sign = signer(_secrets(settings))
+    transport = Transport(per_host=settings.requests_per_host if settings else 24, sign=sign)
+
+    def ranges_of(address: str) -> Ranges:
+        return transport.at(address) if is_web(address) else local_ranges(address)
+
+    with progress_bars():
+        opened = open_catalogue(address, source, bands=names)
+        made = make_minicube(opened, request, ranges_of, sign=sign)
+    write_minicube(made, out)
+    shape = " x ".join(str(made.sizes[name]) for name in ("time", "band", "y", "x"))
+    typer.echo(f"{shape} (time, band, y, x), EPSG:{grid.epsg}, bounds {grid.bounds}: {out}")
+
+
+def _secrets(settings: Settings | None) -> Secrets:
+    return settings.access.secrets if settings else Secrets()
+
+
+def _first(day: datetime) -> datetime:
+    return day.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
+
+
+def _last(day: datetime) -> datetime:
+    """Return the end of the day."""
+    try:
+        return _first(day).replace(hour=23, minute=59, second=59, microsecond=999_999)
+    except ValueError as error:
+        raise SettingsError(f"--to {day}: {error}") from error

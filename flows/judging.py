@@ -1,0 +1,104 @@
+"""Judging what was read: offsets and positions against the block's own pixels, passes against the orbits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from flows.listing import LeftOut
+from flows.sources.scenes.offsets import CORRECTED
+from flows.workspace import Workspace
+from monitoring.clear import clear_observations
+from monitoring.completeness import Completeness, PassSeen, completeness
+from monitoring.geolocation import geolocation_shifts
+from monitoring.grid import Block, PixelSet
+from monitoring.radiometry import radiometric_contradictions
+from monitoring.scenes import Scene, Sensor
+from monitoring.science import GeolocationRule
+from monitoring.seasons import Season
+from monitoring.series import PixelSeries, SensorSeries
+from warehouse.cube import Cube
+
+#: How far before a season its scenes are compared with what the cube holds.
+ONE_YEAR = timedelta(days=365)
+_RADAR = (Sensor.S1_ASCENDING, Sensor.S1_DESCENDING)
+
+
+def contradicted(
+    workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Sequence[Scene]
+) -> tuple[LeftOut, ...]:
+    """Return the scenes of a season whose own pixels speak against them: a wrong offset, another place.
+
+    They are compared with each other and with what the cube holds of the year before. The published offset
+    rule is wrong on purpose, and is not held against a scene.
+    """
+    asked = frozenset(scene.id for scene in scenes)
+    held = [one for one in cube.held() if season.start - ONE_YEAR <= one.acquired_at < season.start]
+    series = cube.read(season.start - ONE_YEAR, season.end).keep(asked | {one.id for one in held})
+    found: list[LeftOut] = []
+    if workspace.settings.offset_rule == CORRECTED:
+        found += _mistaken(workspace, series)
+    orbits = {one.id: one.relative_orbit for one in held} | {one.id: one.relative_orbit for one in scenes}
+    before = frozenset(one.id for one in held)
+    for sensor in _RADAR:
+        found += _elsewhere(series.of(sensor), orbits, before, block.pixels, workspace.science.geolocation)
+    return tuple(one for one in found if one.scene_id in asked)
+
+
+def _mistaken(workspace: Workspace, series: PixelSeries) -> list[LeftOut]:
+    clear = clear_observations(series.s2, workspace.clear_rule)
+    found = radiometric_contradictions(series.s2, clear, workspace.science.radiometry)
+    return [LeftOut("radiometry", scene_id, each.reason) for scene_id, each in sorted(found.items())]
+
+
+def _elsewhere(
+    radar: SensorSeries,
+    orbits: Mapping[str, int],
+    before: frozenset[str],
+    pixels: PixelSet,
+    rule: GeolocationRule,
+) -> Iterator[LeftOut]:
+    """Yield the scenes that lie elsewhere than those of their orbit the year before, where those are enough.
+
+    Else they are compared with each other, which cannot show that all of them moved.
+    """
+    for orbit in sorted({orbits[scene_id] for scene_id in radar.scene_ids}):
+        members = radar.keep({scene_id for scene_id in radar.scene_ids if orbits[scene_id] == orbit})
+        earlier = before & set(members.scene_ids)
+        reference = earlier if len(earlier) >= rule.min_orbit_scenes else None
+        number = np.full(len(members.scene_ids), orbit, np.int64)
+        for shift in geolocation_shifts(members, number, pixels, rule, reference):
+            if shift.is_flagged:
+                yield LeftOut("geolocation", shift.scene_id, shift.reason)
+
+
+def counted(
+    workspace: Workspace, block: Block, season: Season, cube: Cube, used: Iterable[Scene]
+) -> Completeness:
+    """Return the passes a season has, against those it should have.
+
+    What to expect is learned from passes before the season only, so that a season judged twice is judged
+    alike; of the season itself those count whose scenes are used.
+    """
+    ids = {scene.id for scene in used}
+    record = [
+        PassSeen(held.sensor, held.platform, held.relative_orbit, held.tile, held.acquired_at)
+        for held in cube.held()
+        if held.acquired_at < season.start or held.id in ids
+    ]
+    others = _second_opinion(workspace, block, season)
+    return completeness(record, season, others, workspace.science.completeness)
+
+
+def _second_opinion(workspace: Workspace, block: Block, season: Season) -> list[PassSeen]:
+    catalogue = workspace.second_catalogue
+    if catalogue is None:
+        return []
+    listed = catalogue.scenes(block.pixels.bbox, season.start, season.end)
+    return [
+        PassSeen(scene.sensor, scene.platform, scene.relative_orbit, scene.tile, scene.acquired_at)
+        for scene in listed
+        if scene.sensor is not Sensor.S2 or scene.epsg == block.pixels.epsg
+    ]
