@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test test-slow check format docs bench-encoders clean
+.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest clean
 
 setup: $(READY)
 
@@ -47,6 +47,10 @@ docs: $(READY)
 # Pixels per second of every encoder; UPSTREAM=path-to-a-checkout measures the public implementation beside ours.
 bench-encoders: $(READY)
 	$(BIN)/python bench/encoders.py $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(TILE),--tile "$(TILE)")
+
+# One block-season over a slow network, beside odc-stac and beside whole downloads.
+bench-ingest: $(READY)
+	$(BIN)/python bench/ingest.py --out bench/ingest.json
 
 clean:
 	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from monitoring.errors import PixelReadError, UnreachableError, WarehouseError
 from monitoring.grid import Block
 from monitoring.indices import MIN_COVERAGE, UNCLEAR_CLASSES, index_values
 from monitoring.scenes import ANGLES, Scene, Sensor
-from monitoring.series import PixelSeries, SensorSeries
+from monitoring.seasons import Season
+from monitoring.series import SensorSeries
+from warehouse.cube import Cube
 from warehouse.records import IndexRow
 from warehouse.staging import read_rows, write_rows
 
@@ -30,32 +32,41 @@ DOCUMENTS_AT_ONCE = 8
 
 
 def stage_indices(
-    workspace: Workspace, block: Block, scenes: Sequence[Scene], series: PixelSeries
+    workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Sequence[Scene]
 ) -> tuple[LeftOut, ...]:
     """Stage the indices of every optical scene not staged yet; return the scenes whose angles fail.
 
-    series: the scenes' pixels. A scene without usable angles, though it offers some, is tried again in the
-    next run: reflectance seen from the side does not stand beside what was adjusted.
+    A scene without usable angles, though it offers some, is tried again in the next run: reflectance seen
+    from the side does not stand beside what was adjusted.
     """
+    optical = [scene for scene in scenes if scene.sensor is Sensor.S2]
+    paths = {indices_path(workspace.staging, block, quarter_of(scene)) for scene in optical}
+    kept = {path: _kept(path) for path in paths}
+    staged = {row.scene_id for rows in kept.values() for row in rows}
+    new = {scene.id: scene for scene in optical if scene.id not in staged}
+    found: dict[Path, list[IndexRow]] = defaultdict(list)
     failed: list[LeftOut] = []
-    quarters: dict[str, list[Scene]] = defaultdict(list)
-    for scene in scenes:
-        if scene.sensor is Sensor.S2:
-            quarters[quarter_of(scene)].append(scene)
-    clear = clear_observations(series.s2, ClearRule(UNCLEAR_CLASSES))
-    row = {scene_id: number for number, scene_id in enumerate(series.s2.scene_ids)}
-    for quarter, members in sorted(quarters.items()):
-        path = indices_path(workspace.staging, block, quarter)
-        kept = _kept(path)
-        new = [scene for scene in members if scene.id not in {each.scene_id for each in kept}]
-        found, blind = _of_scenes(workspace, block, new, series.s2, clear, row)
-        failed += blind
-        if found:
-            rows = sorted(
-                (*kept, *found), key=lambda each: (each.scene_id, each.woodland_id, each.index_name)
-            )
-            write_rows(path, IndexRow, rows)
+    for row in _rows(workspace, block, cube, season, new):
+        if isinstance(row, LeftOut):
+            failed.append(row)
+        else:
+            found[indices_path(workspace.staging, block, quarter_of(new[row.scene_id]))].append(row)
+    for path, rows in found.items():
+        every = sorted((*kept[path], *rows), key=lambda row: (row.scene_id, row.woodland_id, row.index_name))
+        write_rows(path, IndexRow, every)
     return tuple(failed)
+
+
+def _rows(
+    workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Mapping[str, Scene]
+) -> Iterator[IndexRow | LeftOut]:
+    """Yield the indices of the scenes, a few scenes in memory at once."""
+    if not scenes:
+        return
+    everywhere = np.arange(len(block.pixels))
+    for part in cube.batches(Sensor.S2, season.start, season.end, everywhere):
+        for outcome in _of_scenes(workspace, block, scenes, part.keep(scenes)):
+            yield from [outcome] if isinstance(outcome, LeftOut) else outcome
 
 
 def quarter_of(scene: Scene) -> str:
@@ -78,15 +89,12 @@ def _kept(path: Path) -> tuple[IndexRow, ...]:
 
 
 def _of_scenes(
-    workspace: Workspace,
-    block: Block,
-    scenes: Sequence[Scene],
-    optical: SensorSeries,
-    clear: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
-    row: dict[str, int],
-) -> tuple[list[IndexRow], list[LeftOut]]:
-    def of(scene: Scene) -> list[IndexRow] | LeftOut:
-        at = row[scene.id]
+    workspace: Workspace, block: Block, scenes: Mapping[str, Scene], optical: SensorSeries
+) -> list[list[IndexRow] | LeftOut]:
+    clear = clear_observations(optical, ClearRule(UNCLEAR_CLASSES))
+
+    def of(at: int) -> list[IndexRow] | LeftOut:
+        scene = scenes[optical.scene_ids[at]]
         if not _is_seen(block, clear[at]):
             return []
         try:
@@ -99,9 +107,7 @@ def _of_scenes(
         return [IndexRow.of(value) for value in values]
 
     with ThreadPoolExecutor(DOCUMENTS_AT_ONCE) as readers:
-        outcomes = list(readers.map(of, scenes))
-    found = [one for outcome in outcomes if isinstance(outcome, list) for one in outcome]
-    return found, [outcome for outcome in outcomes if isinstance(outcome, LeftOut)]
+        return list(readers.map(of, range(len(optical.scene_ids))))
 
 
 def _is_seen(block: Block, clear: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> bool:

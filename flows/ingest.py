@@ -84,8 +84,7 @@ def _settled(
     """Return the listing once the pixels have spoken, and what they spoke against."""
     against = contradicted(workspace, block, cube, season, listing.scenes)
     kept = without(listing, against)
-    series = cube.read(season.start, season.end).keep(frozenset(kept.scene_ids))
-    blind = stage_indices(workspace, block, kept.scenes, series)
+    blind = stage_indices(workspace, block, cube, season, kept.scenes)
     ledger = read_ledger(ledger_path(workspace.staging, block.id))
     settled = replace(
         kept,

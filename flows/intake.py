@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -19,12 +20,12 @@ from flows.sources.assets.pixels import ScenePixels
 from flows.sources.assets.reading import AssetFailure, UnreadScene, read_scenes
 from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
-from monitoring.grid import Block, PixelSet
+from monitoring.grid import Block
 from monitoring.scenes import CLOUD_BAND, Scene
 from warehouse.cube import Cube, Observation
 
 #: Scenes held in memory before they are committed to the cube.
-SCENES_PER_COMMIT = 32
+SCENES_PER_COMMIT = 16
 
 Outcome = ScenePixels | UnreadScene
 
@@ -58,23 +59,35 @@ def take_in(
     path = ledger_path(workspace.staging, block.id)
     ledger = read_ledger(path)
     due, waiting = _due(scenes, _unheld(cube, scenes), ledger, now)
-    orders = _orders(cube, due)
     unread: list[UnreadScene] = []
     refused: list[LeftOut] = []
-    n_read = 0
-    for order in orders:
-        for batch in _batches(_read(workspace, block, order), SCENES_PER_COMMIT):
-            failed = [outcome for outcome in batch if isinstance(outcome, UnreadScene)]
-            changed = _commit(cube, batch, order, now)
-            n_read += len(batch) - len(failed) - len(changed)
-            unread, refused = unread + failed, refused + changed
+    for order in _orders(cube, due):
+        for batch, changed in _committed(cube, _read(workspace, block, order), order, now):
+            unread += [outcome for outcome in batch if isinstance(outcome, UnreadScene)]
+            refused += changed
             advance(label, len(batch), len(due))
     recovered = {scene.id for scene in due} - {one.scene.id for one in unread}
     after = ledger.noting([_failure(one, f) for one in unread for f in one.failures], recovered, now)
     if after != ledger:
         write_ledger(path, after)
     is_remote = [any(failure.is_remote for failure in one.failures) for one in unread]
+    n_read = len(due) - len(unread) - len(refused)
     return Intake(n_read, (*waiting, *refused, *map(_left_out, unread)), sum(is_remote))
+
+
+def _committed(
+    cube: Cube, outcomes: Iterable[Outcome], order: _Order, now: datetime
+) -> Iterator[tuple[list[Outcome], list[LeftOut]]]:
+    """Yield each batch once it is in the cube, with what the cube refused; the next is read meanwhile."""
+    with ThreadPoolExecutor(1) as writer:
+        written: deque[tuple[list[Outcome], Future[list[LeftOut]]]] = deque()
+        for batch in _batches(outcomes, SCENES_PER_COMMIT):
+            written.append((batch, writer.submit(_commit, cube, batch, order, now)))
+            if len(written) > 1:
+                before, commit = written.popleft()
+                yield before, commit.result()
+        for last, commit in written:
+            yield last, commit.result()
 
 
 def _unheld(cube: Cube, scenes: Sequence[Scene]) -> list[Scene]:
@@ -113,16 +126,12 @@ def _orders(cube: Cube, due: Sequence[Scene]) -> list[_Order]:
 def _read(workspace: Workspace, block: Block, order: _Order) -> Iterator[Outcome]:
     return read_scenes(
         order.scenes,
-        block.pixels if order.positions is None else _some(block.pixels, order.positions),
+        block.pixels if order.positions is None else block.pixels.at(order.positions),
         workspace.ranges_of,
         in_flight=workspace.settings.requests_per_host,
         optional=(CLOUD_BAND,) if workspace.clear_rule.max_cloud_probability < 100 else (),
         sign=workspace.sign,
     )
-
-
-def _some(pixels: PixelSet, positions: NDArray[np.int64]) -> PixelSet:
-    return PixelSet(pixels.epsg, pixels.column[positions], pixels.row[positions])
 
 
 def _commit(cube: Cube, batch: Sequence[Outcome], order: _Order, now: datetime) -> list[LeftOut]:

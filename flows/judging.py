@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flows.listing import LeftOut
 from flows.sources.scenes.offsets import CORRECTED
@@ -21,6 +22,8 @@ from monitoring.seasons import Season
 from monitoring.series import PixelSeries, SensorSeries
 from warehouse.cube import Cube
 
+#: Pixels that a scene is judged by at most: more say the same, and a season of them all fills the memory.
+MOST_JUDGED = 20_000
 #: How far before a season its scenes are compared with what the cube holds.
 ONE_YEAR = timedelta(days=365)
 _RADAR = (Sensor.S1_ASCENDING, Sensor.S1_DESCENDING)
@@ -36,15 +39,26 @@ def contradicted(
     """
     asked = frozenset(scene.id for scene in scenes)
     held = [one for one in cube.held() if season.start - ONE_YEAR <= one.acquired_at < season.start]
-    series = cube.read(season.start - ONE_YEAR, season.end).keep(asked | {one.id for one in held})
+    chosen = judged_pixels(len(block.pixels))
+    series = cube.read(season.start - ONE_YEAR, season.end, chosen).keep(asked | {one.id for one in held})
     found: list[LeftOut] = []
     if workspace.settings.offset_rule == CORRECTED:
         found += _mistaken(workspace, series)
     orbits = {one.id: one.relative_orbit for one in held} | {one.id: one.relative_orbit for one in scenes}
     before = frozenset(one.id for one in held)
+    pixels = block.pixels.at(chosen)
     for sensor in _RADAR:
-        found += _elsewhere(series.of(sensor), orbits, before, block.pixels, workspace.science.geolocation)
+        found += _elsewhere(series.of(sensor), orbits, before, pixels, workspace.science.geolocation)
     return tuple(one for one in found if one.scene_id in asked)
+
+
+def judged_pixels(n: int) -> NDArray[np.int64]:
+    """Return the positions of the pixels a scene is judged by: all, or the middle ones of a large block.
+
+    They lie together on the ground, which the correlation of radar scenes needs.
+    """
+    first = max(n - MOST_JUDGED, 0) // 2
+    return np.arange(first, min(first + MOST_JUDGED, n))
 
 
 def _mistaken(workspace: Workspace, series: PixelSeries) -> list[LeftOut]:

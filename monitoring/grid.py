@@ -71,6 +71,10 @@ class PixelSet:
         content = np.stack([self.column, self.row]).astype("<i4").tobytes()
         return hashlib.sha256(str(self.epsg).encode() + content).hexdigest()[:12]
 
+    def at(self, positions: NDArray[np.int64]) -> PixelSet:
+        """Return the cells at some positions, in their order."""
+        return PixelSet(self.epsg, self.column[positions], self.row[positions])
+
     def index_of(self, column: NDArray[np.int32], row: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the position of each cell in this set, -1 where it is not a member."""
         wanted = _cell_keys(np.asarray(column), np.asarray(row))

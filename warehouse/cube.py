@@ -94,16 +94,18 @@ class Cube:
             raise WarehouseError(f"cube {self.path.name}: positions must be different and from 0 to {n - 1}")
         return self._keep(observations, places, may_add=False)
 
-    def read(self, start: datetime, end: datetime) -> PixelSeries:
+    def read(self, start: datetime, end: datetime, positions: NDArray[np.int64] | None = None) -> PixelSeries:
         """Return what was acquired in [start, end), each sensor in (acquired_at, id) order.
 
-        The pixels are the block's, in the block's order; a pixel never read in a scene is missing there.
+        The pixels are the block's, in the block's order, or those at `positions` (K,) of them; a pixel never
+        read in a scene is missing there.
         """
+        index = self.index if positions is None else self.index[positions]
         with _refusals(self.path):
             store = self._store()
             groups = {sensor: _group(store, sensor) for sensor in Sensor}
             rows = {sensor: rows_between(group, start, end) for sensor, group in groups.items()}
-            return PixelSeries(*(read_rows(groups[each], each, rows[each], self.index) for each in Sensor))
+            return PixelSeries(*(read_rows(groups[each], each, rows[each], index) for each in Sensor))
 
     def batches(
         self, sensor: Sensor, start: datetime, end: datetime, positions: NDArray[np.int64]
