@@ -130,6 +130,7 @@ def _read(workspace: Workspace, block: Block, order: _Order) -> Iterator[Outcome
         workspace.ranges_of,
         in_flight=workspace.settings.requests_per_host,
         optional=(CLOUD_BAND,) if workspace.clear_rule.max_cloud_probability < 100 else (),
+        verify=workspace.settings.verify_files,
         sign=workspace.sign,
     )
 

@@ -35,8 +35,9 @@ class Schedule(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="UNDERWOOD_SCHEDULE_")
 
-    cron: str = "0 3 15 1,4,7,10 *"
-    """Five-field cron; by default 03:00 on 15 January, April, July and October."""
+    cron: str = "0 3 15 2,5,8,11 *"
+    """Five-field cron; by default 03:00 on 15 February, May, August and November: the grace for late scenes of
+    the season that ended half a quarter before is over then."""
     timezone: str = "UTC"
     work_pool: str = "underwood"
 
@@ -107,6 +108,8 @@ class Settings(BaseSettings):
     """Another catalogue, named like the first, that is asked only which passes there should be."""
     requests_per_host: int = Field(default=24, ge=1, le=256)
     """Requests for assets that one host gets at once."""
+    verify_files: bool = False
+    """Hold files on disk against the checksums that the catalogue states, which reads all of each file."""
     access: Access = Access()
     """Keys of the stores that assets lie in."""
     offset_rule: OffsetRule = CORRECTED
