@@ -16,7 +16,7 @@ from pyproj import CRS
 
 from flows.progress import counting
 from flows.sources.addresses import shown
-from flows.sources.assets.pixels import Band, BandReader, Sign
+from flows.sources.assets.pixels import Band, BandReader
 from flows.sources.assets.ranges import RangesOf, local_ranges
 from flows.sources.assets.sampling import Method
 from flows.sources.catalogues.catalogue import Catalogue
@@ -65,7 +65,6 @@ def make_minicube(
     ranges_of: RangesOf = local_ranges,
     *,
     in_flight: int = 24,
-    sign: Sign | None = None,
 ) -> xr.Dataset:
     """Return the scenes around a point on its grid: `values` (time, band, y, x) float64, NaN = no value.
 
@@ -81,19 +80,18 @@ def make_minicube(
             f"catalogue {catalogue.address}: no scene with {', '.join(request.bands)} there "
             f"from {request.start:%Y-%m-%d} to {request.end:%Y-%m-%d}{first}"
         )
-    values = np.stack(list(_read(scenes, request, ranges_of, in_flight, sign)))
+    values = np.stack(list(_read(scenes, request, ranges_of, in_flight)))
     size = request.grid.size
     return _labelled(catalogue, request, scenes, values.reshape(len(scenes), -1, size, size))
 
 
 def _read(
-    scenes: Sequence[Scene], request: MiniRequest, ranges_of: RangesOf, in_flight: int, sign: Sign | None
+    scenes: Sequence[Scene], request: MiniRequest, ranges_of: RangesOf, in_flight: int
 ) -> Iterator[NDArray[np.float64]]:
     """Yield each scene's (bands, cells), NaN where there is no value."""
     reader = BandReader(
         _Centres(request.grid.epsg, *request.grid.cell_centres),
         ranges_of,
-        sign=sign,
         resolutions_m=_RESOLUTIONS_M,
     )
     count = counting("read minicube")

@@ -36,8 +36,8 @@ class Schedule(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", env_prefix="UNDERWOOD_SCHEDULE_")
 
     cron: str = "0 3 15 2,5,8,11 *"
-    """Five-field cron; by default 03:00 on 15 February, May, August and November: the grace for late scenes of
-    the season that ended half a quarter before is over then."""
+    """Five-field cron; by default 03:00 on 15 February, May, August and November, when the grace for late
+    scenes of the season that ended half a quarter before is over."""
     timezone: str = "UTC"
     work_pool: str = "underwood"
 

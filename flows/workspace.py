@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -111,14 +110,9 @@ class Workspace:
         return open_catalogue(address) if address else None
 
     @cached_property
-    def sign(self) -> Callable[[str], str]:
-        """What gives access to an asset: its address in, the address to ask for out."""
-        return signer(self.settings.access.secrets)
-
-    @cached_property
     def transport(self) -> Transport:
         """How assets on the web are read: one limit per host for the whole process."""
-        return Transport(per_host=self.settings.requests_per_host, sign=self.sign)
+        return Transport(per_host=self.settings.requests_per_host, sign=signer(self.settings.access.secrets))
 
     def ranges_of(self, address: str) -> Ranges:
         """Return the bytes of an asset, on disk or on the web."""

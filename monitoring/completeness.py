@@ -7,23 +7,21 @@ years says what to expect. A second catalogue, where there is one, says it by da
 
 from __future__ import annotations
 
-import itertools
 import math
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
+from monitoring.passes import PassSeen, Stream, by_stream, is_near, slots
 from monitoring.scenes import Sensor
 from monitoring.science import CompletenessRule
 from monitoring.seasons import Season
+from monitoring.wording import counted
 
-#: Days after which a satellite passes over the same place again.
-CYCLE_DAYS = {Sensor.S2: 10, Sensor.S1_ASCENDING: 12, Sensor.S1_DESCENDING: 12}
-#: Two passes of one stream nearer than this are the same pass.
-SAME_PASS = timedelta(days=0.5)
+__all__ = ["Completeness", "PassSeen", "StreamCount", "completeness"]
+
 #: A satellite has ended when it is silent for longer than this, and than so many of its mean pauses (chance
 #: does that once in 400 times), while another of its kind flies on.
 SILENCE, MEAN_PAUSES = timedelta(days=60), 6
@@ -36,36 +34,6 @@ KINDS: Mapping[str, tuple[Sensor, ...]] = {
     "optical": (Sensor.S2,),
     "radar": (Sensor.S1_ASCENDING, Sensor.S1_DESCENDING),
 }
-
-
-@dataclass(frozen=True)
-class PassSeen:
-    """One overpass that a cube holds or a catalogue lists."""
-
-    sensor: Sensor
-    platform: str
-    """`sentinel-2a`, `sentinel-1b`, ..."""
-    relative_orbit: int
-    """0 where the catalogue states none."""
-    tile: str
-    """MGRS tile; empty for radar."""
-    acquired_at: datetime
-    """Aware, UTC."""
-
-    @property
-    def stream(self) -> Stream:
-        """What repeats with the orbit."""
-        return Stream(self.sensor, self.platform, self.relative_orbit, self.tile)
-
-
-@dataclass(frozen=True, order=True)
-class Stream:
-    """One satellite over one place on one relative orbit."""
-
-    sensor: Sensor
-    platform: str
-    relative_orbit: int
-    tile: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +89,22 @@ class _Era:
     has_ended: bool
 
 
+@dataclass(frozen=True)
+class _Record:
+    """Every pass held, of all years, and what that shows of the satellites."""
+
+    passes: Mapping[Stream, Sequence[datetime]]
+    """Moments of each stream in time order."""
+    eras: Mapping[str, _Era]
+    """By platform."""
+    first: datetime
+    last: datetime
+
+    def era(self, stream: Stream) -> _Era:
+        """Return when the stream's satellite was in service."""
+        return self.eras[stream.platform]
+
+
 def completeness(
     held: Sequence[PassSeen], season: Season, others: Sequence[PassSeen], rule: CompletenessRule
 ) -> Completeness:
@@ -128,164 +112,124 @@ def completeness(
 
     held: every pass of the block that the cube holds, of all years; others: what a second catalogue lists for
     the season, empty without one. Where it lists a sensor at all it decides: a pass it has and we lack is
-    missing. Else the share of a stream's slots that is filled in the other years decides.
+    missing. Else the share of a stream's slots that is filled in the other years decides. A satellite that
+    has ended stays named; one that had not begun is left out.
     """
-    record = _by_stream(held)
-    listed = _by_stream(one for one in others if season.start <= one.acquired_at < season.end)
+    record = _record(held, season)
+    listed = by_stream(one for one in others if season.start <= one.acquired_at < season.end)
     asked = {stream.sensor for stream in listed}
-    eras = _eras(record)
     counts = tuple(
         _listed_count(stream, record, listed.get(stream, []), season)
         if stream.sensor in asked
-        else _pattern_count(stream, record[stream], season, eras[stream.platform], _record_span(record))
-        for stream in sorted(record.keys() | listed.keys())
+        else _pattern_count(stream, record, season)
+        for stream in sorted(record.passes.keys() | listed.keys())
+        if stream.sensor in asked or record.era(stream).start < season.end
     )
-    # An ended satellite stays named; one that had not begun is left out.
-    has_begun = [
-        stream.sensor in asked or eras[stream.platform].start < season.end
-        for stream in sorted(record.keys() | listed.keys())
-    ]
-    return _conclude(season, tuple(itertools.compress(counts, has_begun)), rule)
+    return _conclude(season, counts, rule)
 
 
-def _by_stream(passes: Iterable[PassSeen]) -> dict[Stream, list[datetime]]:
-    """Return the moments of each stream in time order, two halves of one pass counted once."""
-    streams: dict[Stream, list[datetime]] = defaultdict(list)
-    for one in sorted(passes, key=lambda one: one.acquired_at):
-        moments = streams[one.stream]
-        if not moments or one.acquired_at - moments[-1] > SAME_PASS:
-            moments.append(one.acquired_at)
-    return dict(streams)
+def _record(held: Sequence[PassSeen], season: Season) -> _Record:
+    passes = by_stream(held)
+    moments = [moment for stream in passes.values() for moment in stream]
+    never = datetime.max.replace(tzinfo=UTC)
+    return _Record(passes, _eras(passes, season), min(moments, default=never), max(moments, default=never))
 
 
-def _record_span(record: Mapping[Stream, Sequence[datetime]]) -> tuple[datetime, datetime]:
-    moments = [moment for stream in record.values() for moment in stream]
-    return min(moments), max(moments)
-
-
-def _eras(record: Mapping[Stream, Sequence[datetime]]) -> dict[str, _Era]:
-    """Return when each satellite was in service, as far as the record shows."""
+def _eras(passes: Mapping[Stream, Sequence[datetime]], season: Season) -> dict[str, _Era]:
+    """Return when each satellite was in service, as far as the record shows and the season has to know."""
     eras: dict[str, _Era] = {}
     for sensors in KINDS.values():
         platforms: dict[str, list[datetime]] = defaultdict(list)
-        for stream, moments in record.items():
+        for stream, moments in passes.items():
             if stream.sensor in sensors:
                 platforms[stream.platform] += moments
         for platform, moments in platforms.items():
             rest = [moment for name, other in platforms.items() if name != platform for moment in other]
-            eras[platform] = _era(sorted(moments), max(rest, default=None))
+            eras[platform] = _era(sorted(moments), max(rest, default=None), season)
     return eras
 
 
-def _era(moments: Sequence[datetime], others_last: datetime | None) -> _Era:
-    """Return the service of a satellite that passed at `moments`; others of its kind passed until later."""
+def _era(moments: Sequence[datetime], others_last: datetime | None, season: Season) -> _Era:
+    """Return the service of a satellite that passed at `moments`; others of its kind passed until later.
+
+    In the season in which it falls silent nothing tells a satellite that ended from one that the catalogue
+    lost: its passes stay expected until the season is over.
+    """
     mean_pause = (moments[-1] - moments[0]) / max(len(moments) - 1, 1)
     patience = max(SILENCE, MEAN_PAUSES * mean_pause)
-    has_ended = others_last is not None and others_last - moments[-1] > patience
+    is_over = moments[-1] < season.start or (others_last is not None and others_last >= season.end)
+    has_ended = is_over and others_last is not None and others_last - moments[-1] > patience
     end = moments[-1] + timedelta(seconds=1) if has_ended else datetime.max.replace(tzinfo=UTC)
     return _Era(moments[0], end, has_ended)
 
 
-def _listed_count(
-    stream: Stream, record: Mapping[Stream, Sequence[datetime]], theirs: Sequence[datetime], season: Season
+def _listed_count(stream: Stream, record: _Record, theirs: Sequence[datetime], season: Season) -> StreamCount:
+    found = _found(record.passes.get(stream, ()), season)
+    ours = sorted(
+        moment for one, moments in record.passes.items() if one.may_be(stream) for moment in moments
+    )
+    missing = [moment for moment in theirs if not is_near(moment, ours)]
+    expected, evidence = float(found + len(missing)), f"second catalogue: lists {len(theirs)}"
+    return _count(stream, expected, found, missing, evidence)
+
+
+def _pattern_count(stream: Stream, record: _Record, season: Season) -> StreamCount:
+    expected, missing, evidence = _from_pattern(stream, record, season)
+    return _count(stream, expected, _found(record.passes[stream], season), missing, evidence)
+
+
+def _count(
+    stream: Stream, expected: float, found: int, missing: Iterable[datetime], evidence: str
 ) -> StreamCount:
-    found = [moment for moment in record.get(stream, ()) if season.start <= moment < season.end]
-    ours = sorted(moment for one, moments in record.items() if _may_be(one, stream) for moment in moments)
-    missing = [moment for moment in theirs if not _is_near(moment, ours)]
+    days = tuple(sorted({f"{moment:%Y-%m-%d}" for moment in missing}))
     return StreamCount(
-        stream.sensor,
-        stream.platform,
-        stream.relative_orbit,
-        stream.tile,
-        float(len(found) + len(missing)),
-        len(found),
-        _days(missing),
-        f"second catalogue: lists {len(theirs)}",
+        stream.sensor, stream.platform, stream.relative_orbit, stream.tile, expected, found, days, evidence
     )
 
 
-def _may_be(one: Stream, other: Stream) -> bool:
-    """True for equal streams, and for streams that differ only in that one does not state its orbit."""
-    same_place = (one.sensor, one.platform, one.tile) == (other.sensor, other.platform, other.tile)
-    return same_place and (
-        one.relative_orbit == other.relative_orbit or not one.relative_orbit * other.relative_orbit
-    )
+def _found(moments: Iterable[datetime], season: Season) -> int:
+    return sum(season.start <= moment < season.end for moment in moments)
 
 
-def _is_near(moment: datetime, moments: Sequence[datetime]) -> bool:
-    at = bisect_left(moments, moment)
-    return any(abs(near - moment) <= SAME_PASS for near in moments[max(at - 1, 0) : at + 1])
-
-
-def _pattern_count(
-    stream: Stream, moments: Sequence[datetime], season: Season, era: _Era, span: tuple[datetime, datetime]
-) -> StreamCount:
-    expected, missing, evidence = _from_pattern(stream, moments, season, era, span)
-    found = sum(season.start <= moment < season.end for moment in moments)
-    return StreamCount(
-        stream.sensor,
-        stream.platform,
-        stream.relative_orbit,
-        stream.tile,
-        expected,
-        found,
-        _days(missing),
-        evidence,
-    )
-
-
-def _from_pattern(
-    stream: Stream, moments: Sequence[datetime], season: Season, era: _Era, span: tuple[datetime, datetime]
-) -> tuple[float, list[datetime], str]:
+def _from_pattern(stream: Stream, record: _Record, season: Season) -> tuple[float, list[datetime], str]:
     """Return the passes to expect, the slots known to be missing, and why."""
     if not stream.relative_orbit:
         return math.nan, [], "no pattern: orbit not stated"
-    slots = _slots(stream, moments, max(season.start, era.start), min(season.end, era.end))
-    ended = (
-        f"; {stream.platform} ended on {era.end:%Y-%m-%d}" if era.has_ended and era.end < season.end else ""
-    )
-    if not slots:
+    moments, era = record.passes[stream], record.era(stream)
+    is_cut = era.has_ended and era.end < season.end
+    ended = f"; {stream.platform} ended on {era.end:%Y-%m-%d}" if is_cut else ""
+    due = slots(stream, moments, max(season.start, era.start), min(season.end, era.end))
+    if not due:
         return 0.0, [], f"no pass of its orbit in service{ended}"
-    duties = _duties(stream, moments, season, era, span)
+    duties = _duties(stream, record, season)
     if not duties:
         return math.nan, [], f"no pattern yet: one season{ended}"
     duty = median(duties)
-    missing = [slot for slot in slots if not _is_near(slot, moments)] if duty >= FULL_DUTY else []
-    cycle = CYCLE_DAYS[stream.sensor]
-    evidence = f"{len(slots)} slots of {cycle} days, {duty:.0%} filled in {len(duties)} other years{ended}"
-    return duty * len(slots), missing, evidence
+    missing = [slot for slot in due if not is_near(slot, moments)] if duty >= FULL_DUTY else []
+    in_years = f"in {counted(len(duties), 'other year')}"
+    evidence = f"{counted(len(due), 'slot')} of {stream.cycle_days} days, {duty:.0%} filled {in_years}{ended}"
+    return duty * len(due), missing, evidence
 
 
-def _duties(
-    stream: Stream, moments: Sequence[datetime], season: Season, era: _Era, span: tuple[datetime, datetime]
-) -> list[float]:
+def _duties(stream: Stream, record: _Record, season: Season) -> list[float]:
     """Return the share of the stream's slots filled in each other year of the record."""
-    first, last = max(span[0], era.start), min(span[1] + timedelta(seconds=1), era.end)
+    era, moments = record.era(stream), record.passes[stream]
+    first, last = max(record.first, era.start), min(record.last + timedelta(seconds=1), era.end)
     duties = []
-    for year in range(span[0].year - 1, span[1].year + 2):
-        start, end = (
-            season.start.replace(year=year),
-            season.end.replace(year=year + season.end.year - season.start.year),
-        )
+    for start, end in _other_years(season, record):
         start_seen, end_seen = max(start, first), min(end, last)
-        if start == season.start or (end_seen - start_seen) < MOST_OF_A_YEAR * (end - start):
-            continue
-        slots = _slots(stream, moments, start_seen, end_seen)
-        duties.append(sum(_is_near(slot, moments) for slot in slots) / len(slots))
+        if end_seen - start_seen >= MOST_OF_A_YEAR * (end - start):
+            due = slots(stream, moments, start_seen, end_seen)
+            duties.append(sum(is_near(slot, moments) for slot in due) / len(due))
     return duties
 
 
-def _slots(stream: Stream, moments: Sequence[datetime], start: datetime, end: datetime) -> list[datetime]:
-    """Return when the stream passes in [start, end), in whole cycles from its pass nearest to `start`."""
-    cycle = timedelta(days=CYCLE_DAYS[stream.sensor])
-    anchor = min(moments, key=lambda moment: abs(moment - start))
-    first = math.ceil((start - anchor) / cycle)
-    n = max(math.ceil((end - anchor) / cycle) - first, 0)
-    return [anchor + (first + number) * cycle for number in range(n)]
-
-
-def _days(moments: Iterable[datetime]) -> tuple[str, ...]:
-    return tuple(sorted({f"{moment:%Y-%m-%d}" for moment in moments}))
+def _other_years(season: Season, record: _Record) -> Iterator[tuple[datetime, datetime]]:
+    """Yield [start, end) of the season in every other year of the record."""
+    years_long = season.end.year - season.start.year
+    for year in range(record.first.year - 1, record.last.year + 2):
+        if year != season.start.year:
+            yield season.start.replace(year=year), season.end.replace(year=year + years_long)
 
 
 def _conclude(season: Season, streams: tuple[StreamCount, ...], rule: CompletenessRule) -> Completeness:

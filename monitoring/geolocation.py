@@ -18,6 +18,7 @@ from scipy import fft, ndimage
 from monitoring.grid import PixelSet
 from monitoring.science import GeolocationRule
 from monitoring.series import SensorSeries
+from monitoring.wording import counted
 
 #: Largest shift looked for, along each axis, pixels.
 REACH = 4
@@ -153,9 +154,8 @@ def _shift(
     scene_id: str, own: NDArray[np.float32], usual: _Reference, window: _Window, rule: GeolocationRule
 ) -> Shift:
     if usual.n_scenes < rule.min_orbit_scenes - 1:
-        return _undecided(
-            scene_id, f"{usual.n_scenes} other scenes of its orbit, bound {rule.min_orbit_scenes - 1}"
-        )
+        others = f"{counted(usual.n_scenes, 'other scene')} of its orbit"
+        return _undecided(scene_id, f"{others}, bound {rule.min_orbit_scenes - 1}")
     level = usual.mean
     found = (_correlation(own[:, band], level[:, band], window) for band in range(own.shape[1]))
     surfaces = [surface for surface in found if surface is not None]

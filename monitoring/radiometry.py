@@ -18,6 +18,7 @@ from monitoring.errors import ModelError
 from monitoring.scenes import S2_BANDS
 from monitoring.science import RadiometryRule
 from monitoring.series import SensorSeries
+from monitoring.wording import counted
 
 #: Scene classes judged: vegetation, and not vegetated (leafless wood).
 CANOPY_CLASSES = (4, 5)
@@ -202,11 +203,11 @@ def _reason(
     why: str,
 ) -> str:
     figures = " ".join(f"{band} {dark:.0f}" for band, dark in zip(S2_BANDS, scenes.dark[one], strict=True))
-    beside = (
-        f"median of {n_neighbours} neighbouring scenes {' '.join(f'{level:.0f}' for level in usual)}"
-        if usual is not None
-        else f"{n_neighbours} neighbouring scenes, too few or in two minds"
-    )
+    beside = counted(n_neighbours, "neighbouring scene")
+    if usual is None:
+        beside = f"{beside}, too few or in two minds"
+    else:
+        beside = f"median of {beside} {' '.join(f'{level:.0f}' for level in usual)}"
     return (
         f"scene {scenes.scene_ids[one]}: {error}: darkest canopy of its {scenes.n_pixels[one]} clear pixels "
         f"{figures} against {beside}: {why}"

@@ -55,15 +55,16 @@ def make(
     request = MiniRequest(grid, names, _first(start), _last(end))
     settings = None if catalogue else read_settings(session_of(context).config)
     address, source = (settings.catalogue, settings.source) if settings else (catalogue, None)
-    sign = signer(_secrets(settings))
-    transport = Transport(per_host=settings.requests_per_host if settings else 24, sign=sign)
+    transport = Transport(
+        per_host=settings.requests_per_host if settings else 24, sign=signer(_secrets(settings))
+    )
 
     def ranges_of(address: str) -> Ranges:
         return transport.at(address) if is_web(address) else local_ranges(address)
 
     with progress_bars():
         opened = open_catalogue(address, source, bands=names)
-        made = make_minicube(opened, request, ranges_of, sign=sign)
+        made = make_minicube(opened, request, ranges_of)
     write_minicube(made, out)
     shape = " x ".join(str(made.sizes[name]) for name in ("time", "band", "y", "x"))
     typer.echo(f"{shape} (time, band, y, x), EPSG:{grid.epsg}, bounds {grid.bounds}: {out}")

@@ -13,7 +13,8 @@ from flows.tables import Format, Row, show
 from monitoring.scenes import Scene
 
 if TYPE_CHECKING:
-    from flows.sources.scenes.looks import Look, Raster
+    from flows.sources.scenes.examinations import Examined
+    from flows.sources.scenes.raster_facts import Raster
 
 scenes = typer.Typer(help="Scenes: items, products and rasters.", no_args_is_help=True)
 
@@ -60,23 +61,23 @@ def scenes_check(
     subtracted from the digital numbers, with the evidence. Every tile of a raster is decoded once. No
     settings file is needed, and nothing is fetched.
     """
-    from flows.sources.scenes.looks import looks_at
+    from flows.sources.scenes.examinations import examine
 
-    rows = [_row(look) for path in paths for look in looks_at(path)]
+    rows = [_row(examined) for path in paths for examined in examine(path)]
     show(rows, form, empty="no item, product or raster", brief=BRIEF)
     if any(row["outcome"] == "refused" for row in rows):
         raise typer.Exit(1)
 
 
-def _row(look: Look) -> Row:
-    if isinstance(look.found, Scene):
-        outcome, found = "scene", _scene(look.found)
-    elif look.found is not None:
-        outcome, found = "raster", _raster(look.found)
+def _row(examined: Examined) -> Row:
+    if isinstance(examined.found, Scene):
+        outcome, found = "scene", _scene(examined.found)
+    elif examined.found is not None:
+        outcome, found = "raster", _raster(examined.found)
     else:
         outcome, found = "refused", {}
-    always = {"outcome": outcome, "id": look.name, "reason": look.reason, "said": look.reason}
-    return dict.fromkeys(COLUMNS) | always | {"path": str(look.path)} | found
+    always = {"outcome": outcome, "id": examined.name, "reason": examined.reason, "said": examined.reason}
+    return dict.fromkeys(COLUMNS) | always | {"path": str(examined.path)} | found
 
 
 def _scene(scene: Scene) -> dict[str, Any]:

@@ -18,15 +18,9 @@ from flows.archive.angles import granule_metadata
 from flows.archive.parks import PARKS
 from flows.archive.products import optical_products
 from flows.sources.assets import angles
-from flows.sources.assets.angles import (
-    BAND_IDS,
-    MAX_BYTES,
-    AngleGrids,
-    AzimuthMean,
-    filled,
-    parse_angles,
-    scene_factors,
-)
+from flows.sources.assets.angle_grids import AngleGrids, filled
+from flows.sources.assets.angles import BAND_IDS, AzimuthMean, parse_angles, scene_factors
+from flows.sources.xml_documents import MAX_BYTES, MAX_ELEMENTS
 from monitoring.errors import PixelReadError, UnreachableError
 from monitoring.grid import PixelSet
 from monitoring.scenes import ANGLES, S2_BANDS, Scene, Sensor
@@ -218,17 +212,20 @@ def swapped(old: str, new: str) -> bytes:
 
 
 RUBBISH = {
-    "nothing": (b"", "no XML"),
-    "not XML": (b"\x89PNG\r\n\x1a\n", "no XML"),
-    "cut off": (document(GOOD)[:-40], "no XML"),
+    "nothing": (b"", "not XML"),
+    "not XML": (b"\x89PNG\r\n\x1a\n", "not XML"),
+    "cut off": (document(GOOD)[:-40], "not XML"),
     "an error page": (b"<html><body>403</body></html>", "no Tile_Angles"),
-    "unknown encoding": (b"<?xml version='1.0' encoding='utf-99'?><a/>", "no XML"),
-    "too large": (b" " * (MAX_BYTES + 1), f"exceed {MAX_BYTES}"),
-    "too many elements": (b"<a>" * 30_000, "more than 20000 elements"),
-    "a DOCTYPE": (b"<!DOCTYPE a SYSTEM 'http://127.0.0.1:9/x.dtd'>" + document(GOOD), "DOCTYPE"),
+    "unknown encoding": (b"<?xml version='1.0' encoding='utf-99'?><a/>", "not XML"),
+    "too large": (b" " * (MAX_BYTES + 1), f"larger than {MAX_BYTES}"),
+    "too many elements": (b"<b>" + b"<a/>" * MAX_ELEMENTS, "more than 20000 elements"),
+    "a DOCTYPE": (
+        b"<!DOCTYPE a SYSTEM 'http://127.0.0.1:9/x.dtd'>" + document(GOOD),
+        "declares a document type",
+    ),
     "an entity bomb": (
         b"<!DOCTYPE a [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]><a>&b;</a>",
-        "DOCTYPE",
+        "declares a document type",
     ),
     "no view": (document(), "B08: granule metadata has no view angles"),
     "a word": (swapped("40 40", "40 forty"), "zenith 'forty': not a number"),

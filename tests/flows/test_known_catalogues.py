@@ -23,6 +23,7 @@ from flows.sources.catalogues.documents import read_document
 from flows.sources.catalogues.known import KNOWN, by_name
 from flows.sources.catalogues.products import products_below
 from flows.sources.catalogues.provenance import source_of
+from flows.sources.catalogues.searches import Search
 from monitoring.errors import CatalogueError
 
 YEAR = (at("2023-01-01"), at("2024-01-01"))
@@ -201,10 +202,10 @@ def test_a_server_cannot_name_a_file_to_read(tmp_path: Path) -> None:
 
 def test_only_what_was_updated_since_is_offered(api: Api) -> None:
     catalogue = open_catalogue(api.address, "planetary-computer", patience=HASTE)
-    offers, rejected = catalogue.offers(BOX, *YEAR, changed_since=at("2023-04-08"))
-    assert [offer.scene.acquired_at.day for offer in offers] == [8, 9]
-    assert rejected == ()
-    assert len(catalogue.offers(BOX, *YEAR)[0]) == 9
+    answer = catalogue.ask(Search(BOX, *YEAR, changed_since=at("2023-04-08")))
+    assert [offer.scene.acquired_at.day for offer in answer.offers] == [8, 9]
+    assert answer.rejected == ()
+    assert len(catalogue.ask(Search(BOX, *YEAR)).offers) == 9
 
 
 # --- folders of products

@@ -22,8 +22,9 @@ from rasterio.transform import Affine
 from flows.sources.assets.patience import Patience
 from flows.sources.assets.pixels import CLOUD_UNKNOWN, ScenePixels, read_scene
 from flows.sources.assets.ranges import FileRanges, Ranges
-from flows.sources.assets.reading import AssetFailure, UnreadScene, read_scenes, verify_asset
+from flows.sources.assets.reading import AssetFailure, UnreadScene, read_scenes
 from flows.sources.assets.transport import Transport
+from flows.sources.checksums import verify_asset
 from monitoring.errors import PixelReadError, UnreachableError
 from monitoring.grid import PixelSet
 from monitoring.scenes import CLOUD_BAND, S1_BANDS, S2_BANDS, Scene, Sensor
@@ -288,7 +289,8 @@ def test_a_file_unlike_its_stated_checksum_is_refused_where_that_is_asked(season
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"), [("md5", "d50110"), ("sha1", "1114"), ("sha256", "1220"), ("sha512", "1340")]
+    ("name", "prefix"),
+    [("md5", "d50110"), ("sha1", "1114"), ("sha256", "1220"), ("sha512", "1340"), ("sha3_384", "1530")],
 )
 def test_the_multihashes_that_catalogues_state_are_known(tmp_path: Path, name: str, prefix: str) -> None:
     path = tmp_path / "a.tif"

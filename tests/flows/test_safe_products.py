@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.sources.scenes.items import Offer, Rejected
-from flows.sources.scenes.product_xml import MAX_DEPTH, MAX_XML_BYTES, read_xml
+from flows.sources.scenes.product_xml import read_xml
 from flows.sources.scenes.safe_product import offer_from_safe
 from flows.sources.scenes.unfit import UnfitError
+from flows.sources.xml_documents import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
 from monitoring.scenes import ANGLES, CLOUD_BAND, S2_BANDS, SCL_BAND, Scene
 
 OFFSETS = {
@@ -222,8 +223,9 @@ def test_a_document_type_is_refused_in_any_encoding(tmp_path: Path, name: str) -
         (b"", "not XML"),
         (b"<a>&b;</a>", "not XML"),
         (b"<a>" * (MAX_DEPTH + 1), "nested"),
+        (b"<a>" + b"<b/>" * MAX_ELEMENTS, "elements"),
         (b'<?xml version="1.0" encoding="no-such"?><a/>', "not XML"),
-        (b"<a/>" + b" " * MAX_XML_BYTES, "larger than"),
+        (b"<a/>" + b" " * MAX_BYTES, "larger than"),
         (b"\x00" * 100, "not XML"),
     ],
 )

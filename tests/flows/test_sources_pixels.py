@@ -24,7 +24,7 @@ from flows.sources.assets.pixels import ScenePixels, read_scene, reflectance
 from flows.sources.assets.ranges import local_ranges
 from flows.sources.assets.rasters import GdalTiles, gdal_environment, open_raster
 from flows.sources.assets.sampling import Method, Sampled, TileSource, plan_points, sample
-from flows.sources.assets.tiff import Belief
+from flows.sources.assets.tiff.belief import Belief
 from flows.sources.assets.tiles import CogTiles
 from flows.sources.catalogues.documents import read_document
 from flows.sources.catalogues.static import crawl

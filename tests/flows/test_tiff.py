@@ -24,14 +24,9 @@ from rasterio.transform import Affine
 from flows.sources.assets.ranges import FileRanges, Ranges
 from flows.sources.assets.rasters import GdalTiles, gdal_environment, open_raster
 from flows.sources.assets.sampling import Method, Sampled, TileSource, plan_points, sample
-from flows.sources.assets.tiff import (
-    FIRST_BYTES,
-    Belief,
-    Compression,
-    DamagedAssetError,
-    UncoveredError,
-    read_directory,
-)
+from flows.sources.assets.tiff.belief import FIRST_BYTES, Belief, DamagedAssetError, read_directory
+from flows.sources.assets.tiff.coding import Compression
+from flows.sources.assets.tiff.head import UncoveredError
 from flows.sources.assets.tiles import (
     MAX_GAP_BYTES,
     MAX_TILE_READS,

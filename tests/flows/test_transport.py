@@ -22,15 +22,9 @@ from fault_server import MIXED, Fault, FaultServer, serve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows.sources.assets.answers import (
-    Fate,
-    Memory,
-    RejectedError,
-    Version,
-    content_range,
-    followed,
-)
 from flows.sources.assets.patience import Patience, retry_after_s
+from flows.sources.assets.questions import content_range, followed
+from flows.sources.assets.refusals import Fate, RejectedError
 from flows.sources.assets.traffic import HostTraffic
 from flows.sources.assets.transport import (
     AssetChangedError,
@@ -38,6 +32,7 @@ from flows.sources.assets.transport import (
     AssetUnreachableError,
     Transport,
 )
+from flows.sources.assets.versions import Memory, Version
 from monitoring.errors import PixelReadError, SettingsError, UnreachableError
 
 CONTENT = random.Random(4).randbytes(100_000)
@@ -672,6 +667,16 @@ def test_a_document_is_never_read_beyond_its_limit(total: bytes) -> None:
     with canned(answer) as server, pytest.raises(PixelReadError, match="larger than 1000 bytes"):
         transport.whole(f"{server.address}/a", 1000)
     assert transport.traffic.total().bytes_received <= 1001
+
+
+def test_the_length_of_an_asset_is_what_its_server_says_of_a_range() -> None:
+    with canned(http(206, b"a", Content_Range="bytes 0-0/77")) as server:
+        asset = Transport().at(f"{server.address}/a")
+        assert (asset.size(), asset.size()) == (77, 77)
+    with canned(http(206, b"a", Content_Range="bytes 0-0/*")) as server:
+        asset = Transport().at(f"{server.address}/a")
+        with pytest.raises(PixelReadError, match="does not say how long it is"):
+            asset.size()
 
 
 def test_a_document_shorter_than_announced_is_asked_for_again(slept: Slept) -> None:

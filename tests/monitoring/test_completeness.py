@@ -104,6 +104,17 @@ def test_an_orbit_acquired_every_second_cycle_misses_nothing() -> None:
     assert "50% filled" in stream.evidence
 
 
+def test_the_evidence_is_said_in_the_singular_and_in_the_plural() -> None:
+    two_years = passes("sentinel-2a", 37, datetime(2019, 1, 3, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC))
+    assert judge(two_years, year(2020)).streams[0].evidence.endswith("100% filled in 1 other year")
+    ended = passes("sentinel-2a", 37, START, datetime(2020, 1, 9, tzinfo=UTC))
+    others = passes("sentinel-2b", 37)
+    evidence = judge(ended + others, year(2020)).streams[0].evidence
+    assert evidence.startswith(
+        "1 slot of 10 days, 100% filled in 3 other years; sentinel-2a ended on 2020-01"
+    )
+
+
 def test_a_satellite_that_ended_is_named_and_not_missed() -> None:
     end = datetime(2021, 12, 23, 6, tzinfo=UTC)
     kept = passes("sentinel-1a", 30, sensor=Sensor.S1_ASCENDING)
@@ -236,3 +247,12 @@ def test_shares_are_shares_whatever_is_held(
     for stream in found.streams:
         assert math.isnan(stream.expected) or stream.expected >= 0
         assert stream.found >= 0
+
+
+def test_a_satellite_lost_in_the_season_itself_is_missed() -> None:
+    """The catalogue lost one satellite's passes from spring on; the other flies on, and the year is thin."""
+    end = datetime(2020, 12, 28, tzinfo=UTC)
+    other = passes("sentinel-1a", 30, START, end, sensor=Sensor.S1_ASCENDING)
+    lost = passes("sentinel-1b", 30, START, datetime(2020, 3, 1, tzinfo=UTC), sensor=Sensor.S1_ASCENDING)
+    found = judge(other + lost, year(2020))
+    assert 0.35 < found.missing_share_by_sensor[Sensor.S1_ASCENDING] < 0.5

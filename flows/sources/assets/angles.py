@@ -1,32 +1,24 @@
 """Where sun and satellite stood: the angle grids of a Sentinel-2 product's granule metadata (MTD_TL.xml).
 
 They serve the c-factors of the NBAR quality series (`monitoring.brdf`) and nothing else. The document is not
-trusted: its size is bounded, a DOCTYPE is refused (so no entity is ever expanded), every number is checked.
+trusted: it is bounded (`flows.sources.xml_documents`) and every number is checked.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
-from numpy.typing import NDArray
 
-from monitoring.brdf import c_factor
+from flows.sources.assets.angle_grids import AngleGrids, Direction, Floats
+from flows.sources.xml_documents import MAX_BYTES, XmlRefusedError, xml_root
 from monitoring.errors import PixelReadError
 from monitoring.grid import PixelSet
 from monitoring.scenes import ANGLES, S2_BANDS, Scene
 
-Floats = NDArray[np.float64]
-
-#: Largest document read: 13 bands x 12 detectors, all that there can be, take about 2 MB.
-MAX_BYTES = 4 * 2**20
-#: Most elements of a document; those 13 bands x 12 detectors need fewer than 10,000.
-MAX_ELEMENTS = 20_000
 #: Most rows or columns of a grid. A whole tile has 23 of 5 km.
 MAX_CELLS = 64
 #: Lowest sun or satellite there can be, degrees; at 90 the kernels have no value.
@@ -43,46 +35,6 @@ class AzimuthMean(StrEnum):
     """Direction of the sum of unit vectors: 359 and 1 give 0."""
     ARITHMETIC = "arithmetic"
     """Plain mean, as the published package sen2nbar takes it: 359 and 1 give 180."""
-
-
-@dataclass(frozen=True)
-class Direction:
-    """Where something stands in the sky as seen from each cell; both (R, C) in degrees, NaN = not stated."""
-
-    zenith: Floats
-    azimuth: Floats
-
-
-@dataclass(frozen=True)
-class AngleGrids:
-    """Sun and view angles over a product, rows from north to south."""
-
-    epsg: int
-    easting_m: Floats
-    """(C,) eastings of the cell centres, rising by the step of 5 km."""
-    northing_m: Floats
-    """(R,) northings of the cell centres, falling."""
-    sun: Direction
-    view: Mapping[str, Direction]
-    """By band: mean over the detectors that see a cell, NaN where none does."""
-
-    def c_grid(self, band: str) -> Floats:
-        """Return the c-factor of a band at the cells, (R, C), NaN where no detector saw the cell."""
-        seen = self.view[band]
-        return c_factor(band, self.sun.zenith, seen.zenith, self.sun.azimuth - seen.azimuth)
-
-    def c_at(self, band: str, easting_m: Floats, northing_m: Floats) -> Floats:
-        """Return the c-factor of a band at N points, (N,).
-
-        Cells that no detector saw take the nearest seen one, points lie bilinearly between cell centres, and
-        points beyond the outermost centres take the edge's value. PixelReadError when no cell was seen.
-        """
-        grid = self.c_grid(band)
-        if not np.isfinite(grid).any():
-            raise PixelReadError(f"band {band}: no cell of the angle grids was seen by any detector")
-        column = _position(easting_m, self.easting_m)
-        row = _position(northing_m, self.northing_m)
-        return _bilinear(filled(grid), row, column)
 
 
 def scene_factors(
@@ -111,7 +63,7 @@ def parse_angles(
     """Return the angle grids of a granule metadata document.
 
     The first cell's centre lies half a step inside the granule's corner, as in the published NBAR package.
-    PixelReadError for anything but a sound document of at most `MAX_BYTES`.
+    PixelReadError for anything but a sound document.
     """
     root = _document(content)
     angles = _child(root, ".//Tile_Angles")
@@ -125,34 +77,14 @@ def parse_angles(
     return AngleGrids(_epsg(root), east, north, sun, view)
 
 
-class _BoundedTree(ElementTree.TreeBuilder):
-    """Builds a tree, stops at a document type before anything in it is read, and at too many elements."""
-
-    elements = 0
-
-    def start(self, tag: Any, attrs: Any) -> ElementTree.Element:
-        self.elements += 1
-        if self.elements > MAX_ELEMENTS:
-            raise PixelReadError(f"granule metadata has more than {MAX_ELEMENTS} elements")
-        return super().start(tag, attrs)
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise PixelReadError("a DOCTYPE is not allowed")
-
-
-def _document(content: bytes) -> ElementTree.Element:
-    if len(content) > MAX_BYTES:
-        raise PixelReadError(f"{len(content)} bytes of granule metadata exceed {MAX_BYTES}")
-    parser = ElementTree.XMLParser(target=_BoundedTree())  # noqa: S314 - no DOCTYPE, no entities, bounded size
+def _document(content: bytes) -> Element:
     try:
-        parser.feed(content)
-        root: ElementTree.Element = parser.close()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise PixelReadError(f"granule metadata is no XML: {error}") from error
-    return root
+        return xml_root(content)
+    except XmlRefusedError as error:
+        raise PixelReadError(f"granule metadata: {error}") from error.__cause__
 
 
-def _child(element: ElementTree.Element, path: str) -> ElementTree.Element:
+def _child(element: Element, path: str) -> Element:
     found = element.find(path)
     if found is None:
         raise PixelReadError(f"granule metadata has no {path.removeprefix('.//')}")
@@ -160,7 +92,7 @@ def _child(element: ElementTree.Element, path: str) -> ElementTree.Element:
 
 
 def _detectors(
-    angles: ElementTree.Element, bands: Sequence[str], shape: tuple[int, ...]
+    angles: Element, bands: Sequence[str], shape: tuple[int, ...]
 ) -> Iterator[tuple[str, Direction]]:
     """Yield what each detector saw with each wanted band."""
     wanted = {str(BAND_IDS.index(band)): band for band in bands}
@@ -174,7 +106,7 @@ def _detectors(
         yield band, seen
 
 
-def _direction(grid: ElementTree.Element) -> Direction:
+def _direction(grid: Element) -> Direction:
     zenith = _values(_child(grid, "Zenith"), "zenith", 0.0, MAX_ZENITH)
     azimuth = _values(_child(grid, "Azimuth"), "azimuth", -360.0, 360.0)
     if zenith.shape != azimuth.shape:
@@ -182,7 +114,7 @@ def _direction(grid: ElementTree.Element) -> Direction:
     return Direction(zenith, azimuth)
 
 
-def _values(element: ElementTree.Element, name: str, low: float, high: float) -> Floats:
+def _values(element: Element, name: str, low: float, high: float) -> Floats:
     """The grid (R, C) of an angle, every stated value within [low, high]."""
     rows = [(row.text or "").split() for row in element.iterfind("Values_List/VALUES")]
     if not 1 <= len(rows) <= MAX_CELLS or not 1 <= len(rows[0]) <= MAX_CELLS:
@@ -226,7 +158,7 @@ def _circular(azimuth: Floats) -> Floats:
     return np.asarray(np.where(np.hypot(east, north) < 1e-9, _mean(azimuth), direction))
 
 
-def _step(angles: ElementTree.Element) -> float:
+def _step(angles: Element) -> float:
     """Edge of a cell in metres, the same east and north in every grid."""
     found = {element.text for tag in ("COL_STEP", "ROW_STEP") for element in angles.iter(tag)}
     if len(found) != 1:
@@ -234,7 +166,7 @@ def _step(angles: ElementTree.Element) -> float:
     return _metres(found.pop(), "step", 1.0, 1e5)
 
 
-def _centres(root: ElementTree.Element, step: float, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _centres(root: Element, step: float, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     corner = _child(root, ".//Tile_Geocoding/Geoposition")
     west = _metres(_child(corner, "ULX").text, "ULX", -1e8, 1e8)
     north = _metres(_child(corner, "ULY").text, "ULY", -1e8, 1e8)
@@ -250,40 +182,9 @@ def _metres(text: str | None, name: str, low: float, high: float) -> float:
     return metres
 
 
-def _epsg(root: ElementTree.Element) -> int:
+def _epsg(root: Element) -> int:
     text = (_child(root, ".//Tile_Geocoding/HORIZONTAL_CS_CODE").text or "").strip()
     match = _EPSG.fullmatch(text)
     if match is None:
         raise PixelReadError(f"HORIZONTAL_CS_CODE {text[:20]!r}: not a UTM zone")
     return int(match[1])
-
-
-def filled(grid: Floats) -> Floats:
-    """Return a grid (R, C) whose NaN cells have the value of the nearest other cell.
-
-    Of cells equally near, the first from north, then from west, gives its value: the same in every run.
-    """
-    seen, unseen = np.argwhere(np.isfinite(grid)), np.argwhere(~np.isfinite(grid))
-    apart = ((unseen[:, None, :] - seen[None, :, :]) ** 2).sum(axis=2)
-    nearest = seen[apart.argmin(axis=1)]
-    complete = grid.copy()
-    complete[tuple(unseen.T)] = grid[tuple(nearest.T)]
-    return complete
-
-
-def _position(metres: Floats, centres: Floats) -> Floats:
-    """Position of each place among evenly spaced centres, held to the first and the last."""
-    if len(centres) == 1:
-        return np.zeros_like(metres)
-    position = (metres - centres[0]) / (centres[1] - centres[0])
-    return np.asarray(np.clip(position, 0.0, len(centres) - 1.0))
-
-
-def _bilinear(grid: Floats, row: Floats, column: Floats) -> Floats:
-    top = np.minimum(row.astype(np.int64), max(grid.shape[0] - 2, 0))
-    left = np.minimum(column.astype(np.int64), max(grid.shape[1] - 2, 0))
-    bottom, right = np.minimum(top + 1, grid.shape[0] - 1), np.minimum(left + 1, grid.shape[1] - 1)
-    down, east = row - top, column - left
-    upper = grid[top, left] * (1.0 - east) + grid[top, right] * east
-    lower = grid[bottom, left] * (1.0 - east) + grid[bottom, right] * east
-    return np.asarray(upper * (1.0 - down) + lower * down)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from flows.sources.assets.answers import Question, RejectedError, Response
 from flows.sources.assets.patience import Patience
+from flows.sources.assets.questions import Question, Response
+from flows.sources.assets.refusals import RejectedError
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from flows.sources.addresses import is_web
+from flows.sources.assets.grids import Grid, check_band
 from flows.sources.assets.ranges import RangesOf, local_ranges
-from flows.sources.assets.rasters import GdalTiles, Grid, check_band, gdal_environment, open_raster
+from flows.sources.assets.rasters import GdalTiles, gdal_environment, open_ranges, open_raster
 from flows.sources.assets.sampling import Method, Plan, Sampled, TileSource, plan_points, sample
-from flows.sources.assets.tiff import Belief, UncoveredError
+from flows.sources.assets.tiff.belief import Belief
+from flows.sources.assets.tiff.head import UncoveredError
 from flows.sources.assets.tiles import CogTiles, Each, in_turn
 from monitoring.errors import PixelReadError
 from monitoring.grid import PixelSet
@@ -30,9 +32,6 @@ RESOLUTIONS_M = (10.0, 20.0)
 CLOUD_UNKNOWN = 255
 #: Plans that are kept: the grids of a Sentinel-2 tile, and those of the radar scenes being read.
 KEPT_PLANS = 8
-
-#: Turns an address into the one to ask, with what gives access to it.
-Sign = Callable[[str], str]
 
 
 class Points(Protocol):
@@ -103,13 +102,12 @@ class BandReader:
         pixels: Points,
         ranges_of: RangesOf = local_ranges,
         *,
-        sign: Sign | None = None,
         each: Each = in_turn,
         resolutions_m: Collection[float] = RESOLUTIONS_M,
     ) -> None:
-        """`each` fetches the ranges of one remote asset; `sign` is for remote files that GDAL reads."""
+        """`each` fetches the ranges of one remote asset."""
         self._epsg, self._plans = pixels.epsg, _Plans(pixels)
-        self._ranges_of, self._sign, self._each = ranges_of, sign, each
+        self._ranges_of, self._each = ranges_of, each
         self._resolutions_m, self._belief = resolutions_m, Belief()
 
     def read(self, scene: Scene, band: Band) -> Sampled:
@@ -125,16 +123,16 @@ class BandReader:
     @contextmanager
     def _open(self, address: str, kind: str) -> Iterator[TileSource]:
         """Open a file for our own reader, or for GDAL what that one leaves."""
-        each = self._each if is_web(address) else in_turn
+        ranges, is_remote = self._ranges_of(address), is_web(address)
         try:
-            source = CogTiles(self._ranges_of(address), self._belief, each, kind)
+            source = CogTiles(ranges, self._belief, self._each if is_remote else in_turn, kind)
         except UncoveredError as uncovered:
             driver = uncovered.driver
         else:
             yield source
             return
-        signed = self._sign(address) if self._sign and is_web(address) else address
-        with gdal_environment(), open_raster(signed, driver) as dataset:
+        opened = open_ranges(ranges, driver) if is_remote else open_raster(address, driver)
+        with gdal_environment(), opened as dataset:
             yield GdalTiles(dataset)
 
 

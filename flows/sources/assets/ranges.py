@@ -27,6 +27,9 @@ class Ranges(Protocol):
         did not answer as it should within the attempts allowed.
         """
 
+    def size(self) -> int:
+        """Return the length of the asset in bytes; errors like those of `read`."""
+
 
 #: From an asset's address to its bytes.
 RangesOf = Callable[[str], Ranges]
@@ -51,6 +54,13 @@ class FileRanges:
         except OSError as error:
             raise PixelReadError(f"{self.path}: cannot be read: {error.strerror}") from error
 
+    def size(self) -> int:
+        """Return the file's length in bytes."""
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise PixelReadError(f"{self.path}: cannot be read: {error.strerror}") from error
+
 
 @dataclass(frozen=True)
 class LimitedRanges:
@@ -68,6 +78,11 @@ class LimitedRanges:
         """Return the bytes [start, stop) once a seat is free."""
         with self.seats:
             return self.ranges.read(start, stop)
+
+    def size(self) -> int:
+        """Return the length of the asset in bytes, asked for once a seat is free."""
+        with self.seats:
+            return self.ranges.size()
 
 
 def local_ranges(address: str) -> Ranges:

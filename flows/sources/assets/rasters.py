@@ -1,16 +1,14 @@
-"""Rasters through GDAL, for every file that our own reader leaves; and what any file must be to be read."""
+"""Rasters through GDAL, for every file that our own reader leaves."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -18,15 +16,11 @@ from numpy.typing import NDArray
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from flows.sources.addresses import is_web, shown, without_secrets
+from flows.sources.addresses import shown, without_secrets
+from flows.sources.assets.grids import Driver, Grid, check_size, north_up_grid, refuse_scaled
+from flows.sources.assets.range_files import RangeFiles
+from flows.sources.assets.ranges import Ranges
 from monitoring.errors import PixelReadError
-
-#: Longest side of a raster that is opened, pixels: a Sentinel-1 RTC scene has about 30,000.
-MAX_SIDE_PIXELS = 65_536
-#: Farthest that a corner may lie from its zone's origin, metres: the Earth is 40,000 km around.
-MAX_PLACE_M = 4e7
-#: Largest internal tile or strip that is decoded, bytes: a header that asks for more is a bomb.
-MAX_TILE_BYTES = 64 * 1024 * 1024
 
 #: What rasterio and GDAL raise while opening or reading a damaged or foreign file.
 READ_FAILURES = (RasterioError, CRSError, OSError)
@@ -35,20 +29,13 @@ Numbers = NDArray[np.int64]
 
 _GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no directory listing, no side-car files
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2",
-    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",  # else a failed open is remembered for good
-    "GDAL_HTTP_MULTIRANGE": "YES",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_MAX_RETRY": 3,
-    "GDAL_HTTP_RETRY_DELAY": 0.5,
-    "GDAL_HTTP_CONNECTTIMEOUT": 10,
-    "GDAL_HTTP_TIMEOUT": 60,
-    "GDAL_INGESTED_BYTES_AT_OPEN": 32_768,  # header and index of a COG in one request
-    "VSI_CACHE": True,
-    "VSI_CACHE_SIZE": 16 * 1024 * 1024,
     "GDAL_PAM_ENABLED": False,
     "PROJ_NETWORK": "OFF",
 }
+#: GDAL's own threads cannot open a file that is given to it in Python, and would leave its tiles 0.
+_ONE_THREAD: dict[str, Any] = {"GDAL_NUM_THREADS": "1"}
+#: Where rasterio pretends that such a file lies.
+_PRETENDED = re.compile(r"/vsiriopener_[0-9a-f]+/")
 
 
 def gdal_environment() -> rasterio.Env:
@@ -56,55 +43,48 @@ def gdal_environment() -> rasterio.Env:
     return rasterio.Env(**_GDAL_OPTIONS)
 
 
-class Driver(StrEnum):
-    """GDAL's name of a format that is read."""
+@contextmanager
+def open_raster(path: str, driver: Driver = Driver.GEOTIFF) -> Iterator[Any]:
+    """Open a raster on disk; every failure inside is a PixelReadError.
 
-    GEOTIFF = "GTiff"
-    JPEG_2000 = "JP2OpenJPEG"
-
-    @property
-    def spoken(self) -> str:
-        """The format's name in a message."""
-        return "GeoTIFF" if self is Driver.GEOTIFF else "JPEG 2000"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A north-up raster's square cells."""
-
-    epsg: int
-    """0 where the coordinate reference system has no code."""
-    west_m: float
-    north_m: float
-    cell_m: float
-    width: int
-    height: int
+    Only a regular file is opened, never a web address or a connection string of GDAL's own.
+    """
+    if not Path(path).is_file():
+        raise PixelReadError(f"{shown(path)}: no such file")
+    with _opened(shown(path), Path(path).absolute(), driver) as dataset:
+        yield dataset
 
 
 @contextmanager
-def open_raster(address: str, driver: Driver = Driver.GEOTIFF) -> Iterator[Any]:
-    """Open a raster at an absolute path or web address; every failure inside is a PixelReadError."""
+def open_ranges(ranges: Ranges, driver: Driver = Driver.GEOTIFF) -> Iterator[Any]:
+    """Open a raster by its ranges; what they raise goes before what GDAL makes of it.
+
+    Every failure inside is a PixelReadError, or UnreachableError as the ranges raise it.
+    """
+    files = RangeFiles(ranges)
     try:
-        with rasterio.open(_target(address), driver=driver, sharing=False) as dataset:
+        with (
+            rasterio.Env(**_ONE_THREAD),
+            _opened(ranges.name, files.NAME, driver, opener=files.open) as dataset,
+        ):
+            yield dataset
+    except PixelReadError:
+        if files.failure is None:
+            raise
+    if files.failure:  # even where GDAL was content with the bytes that came
+        raise files.failure
+
+
+@contextmanager
+def _opened(name: str, source: str | Path, driver: Driver, opener: Any = None) -> Iterator[Any]:
+    try:
+        with rasterio.open(source, driver=driver, sharing=False, opener=opener) as dataset:
             check_size(dataset.width, dataset.height, dataset.block_shapes[0], _bytes_per_value(dataset))
             yield dataset
     except NotGeoreferencedWarning as error:  # raised where warnings are errors
-        raise PixelReadError(f"{shown(address)}: no coordinate reference system, no geotransform") from error
+        raise PixelReadError(f"{name}: no coordinate reference system, no geotransform") from error
     except READ_FAILURES as error:
-        message = f"{shown(address)}: cannot be read as {driver.spoken}: {_cause(error)}"
-        if "?" in address:
-            raise PixelReadError(message) from None  # GDAL's own message may hold a signed address
-        raise PixelReadError(message) from error
-
-
-def _target(address: str) -> str | Path:
-    """Return what GDAL may open: a web address, or a regular file (never a connection string of its own)."""
-    if is_web(address):
-        return address
-    path = Path(address)
-    if not path.is_file():
-        raise PixelReadError(f"{address}: no such file")
-    return path.absolute()
+        raise PixelReadError(f"{name}: cannot be read as {driver.spoken}: {_cause(error)}") from error
 
 
 def _cause(error: BaseException) -> str:
@@ -112,17 +92,8 @@ def _cause(error: BaseException) -> str:
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__
-    text = without_secrets(str(getattr(deepest, "errmsg", "") or deepest)) or type(error).__name__
-    return text[:200]
-
-
-def check_size(width: int, height: int, tile_shape: tuple[int, int], value_bytes: int) -> None:
-    """Raise PixelReadError for a raster, or an internal tile, too large to be read."""
-    if max(width, height) > MAX_SIDE_PIXELS:
-        raise PixelReadError(f"{width} x {height} pixels: at most {MAX_SIDE_PIXELS} on a side are read")
-    tile_bytes = math.prod(tile_shape) * value_bytes
-    if tile_bytes > MAX_TILE_BYTES:
-        raise PixelReadError(f"internal tiles of {tile_bytes} bytes: at most {MAX_TILE_BYTES} are decoded")
+    text = str(getattr(deepest, "errmsg", "") or deepest) or type(error).__name__
+    return without_secrets(_PRETENDED.sub("", text))[:200]
 
 
 def _bytes_per_value(dataset: Any) -> int:
@@ -139,20 +110,6 @@ def grid_of(dataset: Any) -> Grid:
         raise PixelReadError("no coordinate reference system")
     terms = tuple(map(float, dataset.transform[:6]))
     return north_up_grid(_epsg(dataset.crs.to_wkt()), terms, dataset.width, dataset.height)
-
-
-def north_up_grid(epsg: int, terms: Sequence[float], width: int, height: int) -> Grid:
-    """Return the grid of six affine terms (x by column, x by row, west, y by column, y by row, north)."""
-    cell, shear_x, west, shear_y, minus_cell, north = terms
-    if not all(map(math.isfinite, terms)):
-        raise PixelReadError("the geotransform is not finite")
-    if max(abs(west), abs(north)) > MAX_PLACE_M:
-        raise PixelReadError(f"its corner at {west:g}, {north:g}: at most {MAX_PLACE_M:g} from the origin")
-    if shear_x or shear_y:
-        raise PixelReadError("the raster is rotated; only north-up rasters are read")
-    if not cell > 0 or minus_cell != -cell:
-        raise PixelReadError(f"cells of {cell:g} x {-minus_cell:g}: square north-up cells are needed")
-    return Grid(epsg, west, north, cell, width, height)
 
 
 @lru_cache(maxsize=256)
@@ -197,47 +154,3 @@ def _runs(rows: Numbers, columns: Numbers) -> Iterator[tuple[int, int]]:
     breaks = np.flatnonzero((np.diff(rows) != 0) | (np.diff(columns) != 1)) + 1
     edges = [0, *breaks.tolist(), len(rows)] if len(rows) else [0]
     yield from pairwise(edges)
-
-
-def refuse_scaled(scale: float, offset: float) -> None:
-    """Raise PixelReadError for a file whose own scale and offset would change the values."""
-    if scale != 1 or offset != 0:
-        raise PixelReadError(f"values scaled by {scale:g} from {offset:g}: unscaled values are needed")
-
-
-class BandSource(Protocol):
-    """What is known of a file before its values are read."""
-
-    grid: Grid
-    kind: str
-    bands: int
-
-
-def check_band(
-    source: BandSource,
-    epsg: int,
-    kinds: Collection[str],
-    cells_m: Collection[float],
-    *,
-    any_zone: bool = False,
-) -> None:
-    """Raise PixelReadError unless the file is one band of an expected kind, zone and resolution.
-
-    `any_zone` lets every UTM zone pass: a radar scene lies in the zone of its own centre.
-    """
-    if source.bands != 1:
-        raise PixelReadError(f"{source.bands} bands in one file: 1 is needed")
-    if source.kind not in kinds:
-        raise PixelReadError(f"values of type {source.kind}: {' or '.join(kinds)} is needed")
-    found = source.grid.epsg
-    if found != epsg and not (any_zone and is_utm(found)):
-        needed = "a UTM zone" if any_zone else f"EPSG:{epsg}"
-        raise PixelReadError(f"EPSG:{found or 'none'} on file: {needed} is needed")
-    if source.grid.cell_m not in cells_m:
-        bound = " or ".join(f"{cell:g}" for cell in cells_m)
-        raise PixelReadError(f"cells of {source.grid.cell_m:g} m: {bound} m are needed")
-
-
-def is_utm(epsg: int) -> bool:
-    """True for the code of a UTM zone on WGS 84."""
-    return 32601 <= epsg <= 32660 or 32701 <= epsg <= 32760

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -18,26 +17,16 @@ from flows.sources.assets.pixels import (
     Band,
     BandReader,
     ScenePixels,
-    Sign,
     bands_of,
     scene_pixels,
 )
 from flows.sources.assets.ranges import LimitedRanges, Ranges, RangesOf, local_ranges
 from flows.sources.assets.sampling import Sampled
 from flows.sources.assets.tiles import Order, Result, in_turn
+from flows.sources.checksums import verify_asset
 from monitoring.errors import PixelReadError, UnreachableError
 from monitoring.grid import PixelSet
 from monitoring.scenes import Scene
-
-#: Hash functions by the code that a multihash begins with (multiformats.io), and their length in bytes.
-_HASHES = {
-    "d501": ("md5", 16),
-    "11": ("sha1", 20),
-    "12": ("sha256", 32),
-    "13": ("sha512", 64),
-    "14": ("sha3_512", 64),
-    "16": ("sha3_256", 32),
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +79,6 @@ def read_scenes(
     in_flight: int = 24,
     optional: Collection[str] = (),
     verify: bool = False,
-    sign: Sign | None = None,
     resolutions_m: Collection[float] = RESOLUTIONS_M,
 ) -> Iterator[ScenePixels | UnreadScene]:
     """Yield each scene's pixels as `read_scene` returns them, or what failed, in the order of the scenes.
@@ -99,27 +87,33 @@ def read_scenes(
     on disk, as many as there are cores); `in_flight` // bands + 2 scenes are held at most, so that memory
     depends on the pixels and not on the number of scenes. A scene with a failed asset fails nothing else.
     verify: check local files against the checksum that the catalogue states of the whole file, which reads
-    all of it; a remote asset is never read whole and is left to the checks of its tiles. sign: gives access
-    to remote files that GDAL has to read.
+    all of it; a remote asset is never read whole and is left to the checks of its tiles.
     """
     todo = tuple(scenes)
     is_remote = any(is_web(href) for scene in todo for _, href in scene.hrefs)
     workers = in_flight if is_remote else min(in_flight, os.cpu_count() or 1)
     with _crew(workers) as assets, _crew(workers) as requests:
-        seats = BoundedSemaphore(workers)
-        each = _SideBySide(requests)
-        limited = _limited(ranges_of, seats)
-        reader = BandReader(pixels, limited, sign=sign, each=each, resolutions_m=resolutions_m)
-        pending: deque[_Pending] = deque()
-        for scene in todo:
-            bands = bands_of(scene, optional)
-            pending.append(
-                _Pending(scene, bands, [assets.submit(_read, reader, scene, b, verify) for b in bands])
-            )
-            if len(pending) >= workers // len(bands) + 2:
-                yield pending.popleft().result()
-        while pending:
+        limited = _limited(ranges_of, BoundedSemaphore(workers))
+        reader = BandReader(pixels, limited, each=_SideBySide(requests), resolutions_m=resolutions_m)
+        begun = (_begun(assets, reader, scene, bands_of(scene, optional), verify) for scene in todo)
+        yield from _results(begun, workers)
+
+
+def _begun(
+    pool: ThreadPoolExecutor, reader: BandReader, scene: Scene, bands: Sequence[Band], verify: bool
+) -> _Pending:
+    return _Pending(scene, bands, [pool.submit(_read, reader, scene, band, verify) for band in bands])
+
+
+def _results(begun: Iterable[_Pending], workers: int) -> Iterator[ScenePixels | UnreadScene]:
+    """Yield the results in order, with as many scenes begun as keep the workers busy."""
+    pending: deque[_Pending] = deque()
+    for one in begun:
+        pending.append(one)
+        if len(pending) >= workers // len(one.bands) + 2:
             yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 @contextmanager
@@ -165,25 +159,3 @@ def _verify(scene: Scene, band: str) -> None:
     stated, address = dict(scene.checksums).get(band), dict(scene.hrefs).get(band, "")
     if stated and not is_web(address):
         verify_asset(Path(address), stated)
-
-
-def verify_asset(path: Path, multihash: str) -> None:
-    """Raise PixelReadError unless the file has the checksum: multihash in hexadecimal, `1220` + SHA-256."""
-    name, expected = _hash_of(path, multihash)
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise PixelReadError(f"{path}: cannot be read: {error.strerror}") from error
-    if found != expected:
-        raise PixelReadError(f"{path}: {name} is {found[:16]}..., the catalogue states {expected[:16]}...")
-
-
-def _hash_of(path: Path, multihash: str) -> tuple[str, str]:
-    """Return the hash function's name and the digest it must give."""
-    text = multihash.lower()
-    for code, (name, size) in _HASHES.items():
-        digest = text.removeprefix(f"{code}{size:02x}")
-        if digest != text and len(digest) == 2 * size:
-            return name, digest
-    raise PixelReadError(f"{path}: the catalogue states a checksum of unknown kind {text[:8]!r}")

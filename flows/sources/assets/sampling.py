@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.sources.assets.rasters import Grid
+from flows.sources.assets.grids import Grid
 from monitoring.errors import PixelReadError
 
 #: Most bytes of tiles that one band's pixels may lie in.

@@ -9,28 +9,21 @@ stays unseen unless it breaks one of the other checks.
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.sources.assets.ranges import Ranges
-from flows.sources.assets.tiff import (
-    MAX_FILE_BYTES,
-    Belief,
-    Coding,
-    Compression,
-    DamagedAssetError,
-    Directory,
-    Predictor,
-    read_directory,
-)
+from flows.sources.assets.tiff.belief import Belief, DamagedAssetError, read_directory
+from flows.sources.assets.tiff.coding import Coding
+from flows.sources.assets.tiff.directory import Directory
+from flows.sources.assets.tiff.head import MAX_FILE_BYTES
+from flows.sources.assets.unpacking import DamageError, unpack
 from monitoring.errors import PixelReadError
 
 #: Reads of a tile that fails its checks, after which the asset is given up.
@@ -168,13 +161,9 @@ class CogTiles:
             try:
                 packed = _taken(content, run.start, extent, self.coding.has_leaders)
                 unpack(packed, self.coding, stack[extent.slot])
-            except _DamageError as error:
+            except DamageError as error:
                 failed[extent.slot] = str(error)
         return failed
-
-
-class _DamageError(Exception):
-    """A tile that fails a check; its text says which."""
 
 
 def _why_impossible(coding: Coding, offset: int, count: int) -> str:
@@ -221,7 +210,7 @@ def _taken(content: memoryview, start: int, extent: Extent, has_leaders: bool) -
     first, last = extent.start - start, extent.stop - start
     packed = content[first:last]
     if len(packed) != extent.stop - extent.start:
-        raise _DamageError(f"{len(packed)} of {extent.stop - extent.start} bytes are there")
+        raise DamageError(f"{len(packed)} of {extent.stop - extent.start} bytes are there")
     if has_leaders:
         _check_leaders(content, first, last)
     return packed
@@ -229,69 +218,6 @@ def _taken(content: memoryview, start: int, extent: Extent, has_leaders: bool) -
 
 def _check_leaders(content: memoryview, first: int, last: int) -> None:
     if first < LEADER or int.from_bytes(content[first - LEADER : first], "little") != last - first:
-        raise _DamageError("the length before it is not its length")
+        raise DamageError("the length before it is not its length")
     if content[last : last + TRAILER] != content[last - TRAILER : last]:
-        raise _DamageError("the bytes after it do not repeat its last ones")
-
-
-# --- unpacking
-
-
-def unpack(packed: memoryview, coding: Coding, into: NDArray[Any]) -> None:
-    """Unpack one tile into (height, width) values; raises for one that is not exactly a tile."""
-    flat = into.reshape(-1).view(np.uint8)
-    try:
-        size = _UNPACKERS[coding.compression](packed, flat)
-    except _UNPACKING_FAILURES as error:
-        raise _DamageError(f"cannot be unpacked: {error}") from error
-    if size != flat.size:
-        raise _DamageError(f"unpacks to {size} bytes: {flat.size} are a tile")
-    _restore(into, coding)
-
-
-def _restore(into: NDArray[Any], coding: Coding) -> None:
-    """Undo the predictor, and the file's byte order, in place."""
-    if coding.predictor is Predictor.FLOATING_POINT:
-        _restore_floats(into)
-        return
-    if coding.byte_order == ">":
-        into.byteswap(inplace=True)
-    if coding.predictor is Predictor.HORIZONTAL:
-        whole = into.view(f"u{into.itemsize}")
-        imagecodecs.delta_decode(whole, axis=-1, out=whole)
-
-
-def _restore_floats(into: NDArray[Any]) -> None:
-    """Undo predictor 3: each row is its values' first bytes, then their second ones, ..., as differences.
-
-    Three times as fast as `imagecodecs.floatpred_decode`.
-    """
-    (height, width), size = into.shape, into.itemsize
-    differences = into.view(np.uint8).copy()
-    planes = imagecodecs.delta_decode(differences, axis=-1, out=differences).reshape(height, size, width)
-    restored = into.view(np.uint8).reshape(height, width, size)
-    for place in range(size):
-        restored[:, :, place if sys.byteorder == "big" else size - 1 - place] = planes[:, place]
-
-
-def _copied(packed: memoryview, into: NDArray[np.uint8]) -> int:
-    if len(packed) == into.size:
-        into[:] = np.frombuffer(packed, np.uint8)
-    return len(packed)
-
-
-_Unpacker = Callable[[memoryview, NDArray[np.uint8]], int]
-
-
-def _by(decode: Callable[..., Any]) -> _Unpacker:
-    """Return a decoder as a function that fills an array and returns how much it filled."""
-    return lambda packed, into: len(decode(packed, out=into))
-
-
-_UNPACKERS: Mapping[Compression, _Unpacker] = {
-    Compression.NONE: _copied,
-    Compression.LZW: _by(imagecodecs.lzw_decode),
-    Compression.DEFLATE: _by(imagecodecs.deflate_decode),
-    Compression.ZSTD: _by(imagecodecs.zstd_decode),
-}
-_UNPACKING_FAILURES = (imagecodecs.DeflateError, imagecodecs.LzwError, imagecodecs.ZstdError)
+        raise DamageError("the bytes after it do not repeat its last ones")

@@ -12,23 +12,16 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.response import BaseHTTPResponse
 
 from flows.sources.addresses import is_web, shown, without_secrets
-from flows.sources.assets.answers import (
-    REDIRECTS,
-    Failure,
-    Fate,
-    Memory,
-    Question,
-    RangeQuestion,
-    RejectedError,
-    WholeQuestion,
-    followed,
-)
 from flows.sources.assets.connections import Connections
 from flows.sources.assets.hosts import Host, host_name
 from flows.sources.assets.patience import Patience
+from flows.sources.assets.questions import Question, RangeQuestion, WholeQuestion, followed
 from flows.sources.assets.ranges import Ranges
+from flows.sources.assets.refusals import REDIRECTS, Failure, Fate, RejectedError
 from flows.sources.assets.traffic import HostTraffic, Traffic
+from flows.sources.assets.versions import Memory
 from monitoring.errors import PixelReadError, SettingsError, SourceError, UnreachableError
+from monitoring.wording import counted
 
 #: Redirects followed in one attempt.
 MOST_REDIRECTS = 3
@@ -166,9 +159,9 @@ class Transport:
     def _given_up(self, address: str, failures: Sequence[Failure]) -> SourceError:
         last, attempts = failures[-1], len(failures)
         is_refused = last.fate in (Fate.NEVER, Fate.SIGNED_AGAIN)
-        counted = HostTraffic(refused=1) if is_refused else HostTraffic(unreachable=1)
-        self.traffic.count(host_name(address), counted)
-        times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        outcome = HostTraffic(refused=1) if is_refused else HostTraffic(unreachable=1)
+        self.traffic.count(host_name(address), outcome)
+        times = counted(attempts, "attempt")
         if is_refused:
             return AssetRefusedError(f"{shown(address)}: {last.reason} ({times})", attempts)
         if last.fate is Fate.CHANGED:
@@ -197,6 +190,14 @@ class _RemoteAsset:
         if stop <= start:
             return b""
         return self._read(self._address, RangeQuestion(start, stop, self._memory))
+
+    def size(self) -> int:
+        if self._memory.total is None:
+            self.read(0, 1)
+        total = self._memory.total
+        if total is None:
+            raise AssetRefusedError(f"{self.name}: its server does not say how long it is", 1)
+        return total
 
 
 def _checked(address: str) -> str:

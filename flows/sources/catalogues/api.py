@@ -18,14 +18,13 @@ from pystac_client.warnings import PystacClientWarning
 
 from flows.sources.addresses import Place, is_web, shown
 from flows.sources.assets.patience import Patience
-from flows.sources.catalogues.answers import Answer
 from flows.sources.catalogues.asking import PATIENCE, Asker
 from flows.sources.catalogues.documents import unusable
 from flows.sources.catalogues.provenance import source_of
+from flows.sources.catalogues.searches import Answer, Search
 from flows.sources.scenes.items import (
     S1_COLLECTIONS,
     S2_COLLECTIONS,
-    Box,
     Offer,
     Rejected,
     offer_from_item,
@@ -76,21 +75,15 @@ class ApiItems:
     bands: tuple[str, ...] = ()
     """Those a scene must have; empty for all that an observation is made of."""
 
-    def ask(
-        self,
-        bbox: Box,
-        start: datetime,
-        end: datetime,
-        sensors: Sequence[Sensor],
-        changed_since: datetime | None = None,
-    ) -> Answer:
-        """Return what the server offers for a box and a time; the caller filters again.
-
-        The answer is whole where the server has no filter, or refuses it.
-        """
-        wanted, unfit = choose_collections(self.collections, sensors)
-        question = {"collections": wanted, "bbox": list(bbox), "datetime": (start, end)}
-        decided, is_whole = self._decided(question, changed_since) if wanted else ([], True)
+    def ask(self, search: Search) -> Answer:
+        """Return what the server offers; the answer is whole where it has no filter, or refuses it."""
+        wanted, unfit = choose_collections(self.collections, search.sensors)
+        question = {
+            "collections": wanted,
+            "bbox": list(search.bbox),
+            "datetime": (search.start, search.end),
+        }
+        decided, is_whole = self._decided(question, search.changed_since) if wanted else ([], True)
         offers = tuple(outcome for outcome in decided if isinstance(outcome, Offer))
         refused = tuple(outcome for outcome in decided if isinstance(outcome, Rejected))
         return Answer(offers, (*unfit, *refused), is_whole)

@@ -15,14 +15,13 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from flows.sources.addresses import is_web, shown
 from flows.sources.assets.patience import Patience, retry_after_s
+from flows.sources.assets.refusals import PASSING
 
 #: Largest catalogue document that is read; a page of 1,000 Planetary Computer items is 17 MB.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 #: Patience with a catalogue: six attempts; waits of up to 1, 2, 4, 8 and 16 s, or what the server asks for,
 #: but never more than a minute; a minute of silence, ten minutes for a document however steadily it drips.
 PATIENCE = Patience(attempts=6, first_wait_s=1.0, longest_wait_s=60.0, answer_s=60.0, whole_s=600.0)
-#: Answers that say: not now (RFC 9110, RFC 6585).
-BUSY = (408, 425, 429, 500, 502, 503, 504)
 #: Attempts to reach a server that cannot be connected to: mostly it is the address that is wrong.
 CONNECT_ATTEMPTS = 3
 
@@ -113,7 +112,7 @@ def _refuse_failure(answer: requests.Response) -> None:
         return
     error = APIError(f"the server answers {answer.status_code} {answer.reason or ''}".strip())
     error.status_code = answer.status_code
-    if answer.status_code in BUSY:
+    if answer.status_code in PASSING:
         raise _NotNowError(error, asked_s=retry_after_s(answer.headers))
     raise error
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from flows.sources.addresses import AddressRefusedError, is_web, place_of, shown
 from flows.sources.assets.patience import Patience
-from flows.sources.catalogues.answers import Answer, Items
 from flows.sources.catalogues.api import open_api
 from flows.sources.catalogues.asking import PATIENCE
 from flows.sources.catalogues.documents import read_document
 from flows.sources.catalogues.known import by_name
 from flows.sources.catalogues.products import read_products
 from flows.sources.catalogues.provenance import ESA, UNKNOWN_SOURCE, source_of
+from flows.sources.catalogues.searches import Answer, Items, Search
 from flows.sources.catalogues.static import StaticItems, read_static
 from flows.sources.scenes.acquisitions import moment
 from flows.sources.scenes.duplicates import newest_copies
-from flows.sources.scenes.items import Box, Offer, Rejected
+from flows.sources.scenes.items import Box, Rejected
 from flows.sources.scenes.offsets import CORRECTED, OffsetRule
 from monitoring.errors import CatalogueError
 from monitoring.scenes import Scene, Sensor
@@ -55,38 +55,14 @@ class Catalogue:
         self, bbox: Box, start: datetime, end: datetime, sensors: Sequence[Sensor] = tuple(Sensor)
     ) -> tuple[tuple[Scene, ...], tuple[Rejected, ...]]:
         """Return the scenes to use, and the items that were not used with the reason of each."""
-        offers, unfit = self.offers(bbox, start, end, sensors)
-        kept, older = newest_copies(offers)
-        return tuple(offer.scene for offer in kept), (*unfit, *older)
+        answer = self.ask(Search(bbox, start, end, tuple(sensors)))
+        kept, older = newest_copies(answer.offers)
+        return tuple(offer.scene for offer in kept), (*answer.rejected, *older)
 
-    def offers(
-        self,
-        bbox: Box,
-        start: datetime,
-        end: datetime,
-        sensors: Sequence[Sensor] = tuple(Sensor),
-        changed_since: datetime | None = None,
-    ) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:
-        """Return every copy of every scene on offer that touches `bbox` in [start, end), and what is refused.
-
-        changed_since: an API that can tell leaves out what was last updated before this moment.
-        """
-        answer = self.ask(bbox, start, end, sensors, changed_since)
-        return answer.offers, answer.rejected
-
-    def ask(
-        self,
-        bbox: Box,
-        start: datetime,
-        end: datetime,
-        sensors: Sequence[Sensor] = tuple(Sensor),
-        changed_since: datetime | None = None,
-    ) -> Answer:
-        """Return `offers`, and whether they are all that there is."""
-        _check_request(bbox, start, end)
-        answer = self.items.ask(bbox, start, end, sensors, changed_since)
-        wanted = tuple(offer for offer in answer.offers if _is_wanted(offer.scene, bbox, start, end, sensors))
-        return replace(answer, offers=wanted)
+    def ask(self, search: Search) -> Answer:
+        """Return every copy of every scene wanted, what is refused, and whether that is all that there is."""
+        answer = self.items.ask(search)
+        return replace(answer, offers=tuple(offer for offer in answer.offers if search.wants(offer.scene)))
 
 
 def open_catalogue(
@@ -163,21 +139,3 @@ def _is_api(root: Any) -> bool:
     links = root.get("links")
     rels = {link.get("rel") for link in links if isinstance(link, dict)} if isinstance(links, list) else set()
     return "conformsTo" in root or "search" in rels
-
-
-def _check_request(bbox: Box, start: datetime, end: datetime) -> None:
-    west, south, east, north = bbox
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
-        raise CatalogueError(
-            f"search box {bbox}: needs west < east within 180 and south < north within 90 degrees"
-        )
-    if start.tzinfo is None or end.tzinfo is None or start >= end:
-        raise CatalogueError(f"search from {start} to {end}: needs two moments with a time zone, in order")
-
-
-def _is_wanted(scene: Scene, bbox: Box, start: datetime, end: datetime, sensors: Sequence[Sensor]) -> bool:
-    return scene.sensor in sensors and start <= scene.acquired_at < end and _touches(scene.bbox, bbox)
-
-
-def _touches(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

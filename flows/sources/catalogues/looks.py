@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flows.sources.addresses import shown
-from flows.sources.catalogues.answers import Answer
 from flows.sources.catalogues.catalogue import Catalogue
 from flows.sources.catalogues.keeping import (
     Kept,
@@ -20,6 +19,7 @@ from flows.sources.catalogues.keeping import (
     read_kept,
     write_kept,
 )
+from flows.sources.catalogues.searches import Answer, Search
 from flows.sources.scenes.items import Box, Offer, Rejected
 from monitoring.errors import CatalogueError
 
@@ -87,7 +87,7 @@ def look(
     is_last = now >= end + grace
     is_whole_due = before is None or again or is_last or _is_due(before, now)
     since = None if before is None or is_whole_due else before.looked_at - overlap
-    answer = catalogue.ask(bbox, start, end, changed_since=since)
+    answer = catalogue.ask(Search(bbox, start, end, changed_since=since))
     if before and not again:
         _refuse_nothing_left(before, answer)
     after = _merged(before, answer, question, now, is_last)

@@ -14,15 +14,14 @@ import pystac
 
 from flows.sources.addresses import AddressRefusedError, Place, is_web, resolve, shown
 from flows.sources.assets.patience import Patience
-from flows.sources.catalogues.answers import Answer
 from flows.sources.catalogues.asking import PATIENCE
 from flows.sources.catalogues.documents import Document, kind_of, read_document
 from flows.sources.catalogues.provenance import source_of
+from flows.sources.catalogues.searches import Answer, Search
 from flows.sources.scenes.acquisitions import moment
-from flows.sources.scenes.items import Box, Offer, Rejected, offer_from_item
+from flows.sources.scenes.items import Offer, Rejected, offer_from_item
 from flows.sources.scenes.offsets import CORRECTED, OffsetRule
 from monitoring.errors import CatalogueError
-from monitoring.scenes import Sensor
 
 #: Documents of a catalogue on the web that are asked for at once.
 WEB_READERS = 8
@@ -39,16 +38,9 @@ class StaticItems:
     updated: datetime | None
     """Latest `updated` or `created` of the root and the items."""
 
-    def ask(
-        self,
-        bbox: Box,
-        start: datetime,
-        end: datetime,
-        sensors: Sequence[Sensor],
-        changed_since: datetime | None = None,
-    ) -> Answer:
-        """Return the offers in [start, end), and every item that is unfit whenever it was taken."""
-        first, last = bisect.bisect_left(self.moments, start), bisect.bisect_left(self.moments, end)
+    def ask(self, search: Search) -> Answer:
+        """Return the offers within the time, and every item that is unfit whenever it was taken."""
+        first, last = (bisect.bisect_left(self.moments, moment) for moment in (search.start, search.end))
         return Answer(self.ordered[first:last], self.rejected, is_whole=True)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flows.sources.addresses import EODATA, AddressRefusedError, Place, is_web, resolve
+from flows.sources.checksums import multihash
 from flows.sources.scenes.acquisitions import text_of
-from flows.sources.scenes.checksums import multihash
 from flows.sources.scenes.unfit import UnfitError
 from monitoring.scenes import ANGLES, CLOUD_BAND, S1_BANDS, S2_BANDS, SCL_BAND, Sensor
 

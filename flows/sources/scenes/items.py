@@ -93,56 +93,86 @@ def offer_from_item(
         return Rejected("", collection, "not a STAC item: not a JSON object")
     item_id, collection = text_of(item, "id"), text_of(item, "collection") or collection
     try:
-        return _offer(item, item_id, collection, source, place, offset_rule, bands)
+        properties, listed = _table(item, "properties"), _table(item, "assets")
+        if not item_id:
+            raise UnfitError("not a STAC item: no id")
+        found = _Item(item_id, collection, source, place, item, properties, listed)
+        return _offer(found, offset_rule, bands)
     except (UnfitError, AddressRefusedError) as error:
         return Rejected(item_id, collection, str(error))
 
 
-def _offer(
-    item: Mapping[str, Any],
-    item_id: str,
-    collection: str,
-    source: str,
-    place: Place,
-    offset_rule: OffsetRule,
-    bands: Sequence[str],
-) -> Offer:
-    properties, listed = _table(item, "properties"), _table(item, "assets")
-    if not item_id:
-        raise UnfitError("not a STAC item: no id")
-    sensor = _sensor(item_id, collection, properties)
-    acquired_at = _acquired_at(properties)
-    assets = _assets(sensor, listed, properties, bands)
-    hrefs = hrefs_of(assets, place)
-    footprint = _footprint(item)
-    is_optical = sensor is Sensor.S2
-    platform = platform_of(item_id, properties)
-    baseline = baseline_of(item_id, properties) if is_optical else ""
-    offset = _offset(offset_rule, sensor, source, baseline, acquired_at, properties, assets, hrefs[0][1])
+@dataclass(frozen=True)
+class _Item:
+    """An item that has the form of one."""
+
+    id: str
+    collection: str
+    source: str
+    """Where its pixels come from."""
+    place: Place
+    content: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    listed: Mapping[str, Any]
+    """Its assets by their keys."""
+
+
+@dataclass(frozen=True)
+class _Overpass:
+    """What an item says of the satellite and its pass; fields as of Scene."""
+
+    platform: str
+    acquisition: str
+    relative_orbit: int
+    tile: str = ""
+    baseline: str = ""
+
+
+def _offer(item: _Item, rule: OffsetRule, bands: Sequence[str]) -> Offer:
+    sensor, acquired_at = _sensor(item), _acquired_at(item.properties)
+    seen = _optical(item, acquired_at) if sensor is Sensor.S2 else _radar(item, acquired_at)
+    assets = _assets(sensor, item, bands)
+    hrefs = hrefs_of(assets, item.place)
+    footprint = _footprint(item.content)
+    offset = _offset(rule, sensor, item, seen.baseline, acquired_at, assets, hrefs[0][1])
     west, south, east, north = footprint.bounds
     scene = Scene(
-        id=item_id,
-        collection=collection,
-        source=source,
+        id=item.id,
+        collection=item.collection,
+        source=item.source,
         sensor=sensor,
-        platform=platform,
+        platform=seen.platform,
         acquired_at=acquired_at,
-        acquisition=_acquisition(sensor, item_id, properties, acquired_at),
-        baseline=baseline,
+        acquisition=seen.acquisition,
+        baseline=seen.baseline,
         offset_dn=offset.dn,
         offset_rule=offset.why,
         offset_from_dn=offset.from_dn,
-        epsg=_epsg(properties, assets[hrefs[0][0]]),
+        epsg=_epsg(item.properties, assets[hrefs[0][0]]),
         bbox=(west, south, east, north),
         hrefs=hrefs,
-        cloud_fraction=_cloud_fraction(properties),
-        relative_orbit=optical_orbit(item_id, properties)
-        if is_optical
-        else radar_orbit(platform, properties),
-        tile=tile_of(item_id, properties) if is_optical else "",
+        cloud_fraction=_cloud_fraction(item.properties),
+        relative_orbit=seen.relative_orbit,
+        tile=seen.tile,
         checksums=checksums_of(assets, (band for band, _ in hrefs)),
     )
-    return Offer(scene, version_of(baseline, properties), footprint)
+    return Offer(scene, version_of(seen.baseline, item.properties), footprint)
+
+
+def _optical(item: _Item, acquired_at: datetime) -> _Overpass:
+    return _Overpass(
+        platform_of(item.id, item.properties),
+        optical_acquisition(item.id, item.properties, acquired_at),
+        optical_orbit(item.id, item.properties),
+        tile_of(item.id, item.properties),
+        baseline_of(item.id, item.properties),
+    )
+
+
+def _radar(item: _Item, acquired_at: datetime) -> _Overpass:
+    platform = platform_of(item.id, item.properties)
+    orbit = radar_orbit(platform, item.properties)
+    return _Overpass(platform, radar_acquisition(item.properties, acquired_at), orbit)
 
 
 def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -152,12 +182,13 @@ def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _sensor(item_id: str, collection: str, properties: Mapping[str, Any]) -> Sensor:
+def _sensor(item: _Item) -> Sensor:
+    collection, properties = item.collection, item.properties
     if collection in (*S2_COLLECTIONS, *_S2_FORMER):
         return Sensor.S2
     if collection not in S1_COLLECTIONS:
         raise UnfitError(why_not(collection))
-    named = _MODE_IN_ID.match(item_id)
+    named = _MODE_IN_ID.match(item.id)
     mode = text_of(properties, "sar:instrument_mode") or (named[1] if named else RADAR_MODE)
     if mode != RADAR_MODE:
         raise UnfitError(f"radar mode {mode}: interferometric wide swath ({RADAR_MODE}) is needed")
@@ -184,13 +215,11 @@ def _acquired_at(properties: Mapping[str, Any]) -> datetime:
     return acquired_at
 
 
-def _assets(
-    sensor: Sensor, listed: Mapping[str, Any], properties: Mapping[str, Any], bands: Sequence[str]
-) -> dict[str, Mapping[str, Any]]:
+def _assets(sensor: Sensor, item: _Item, bands: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     try:
-        return assets_of(sensor, listed, bands)
+        return assets_of(sensor, item.listed, bands)
     except UnfitError as error:
-        stated = properties.get("sar:polarizations")
+        stated = item.properties.get("sar:polarizations")
         if sensor is Sensor.S2 or not isinstance(stated, list):
             raise
         raise UnfitError(
@@ -210,21 +239,21 @@ def _footprint(item: Mapping[str, Any]) -> shapely.Geometry:
 def _offset(
     rule: OffsetRule,
     sensor: Sensor,
-    source: str,
+    item: _Item,
     baseline: str,
     acquired_at: datetime,
-    properties: Mapping[str, Any],
     assets: Mapping[str, Mapping[str, Any]],
     href: str,
 ) -> Offset:
     if sensor is not Sensor.S2:
         return Offset(0, "radar: linear power, no offset")
     if rule == AS_PUBLISHED:
-        return published_or_refused(source, acquired_at)
+        return published_or_refused(item.source, acquired_at)
     stated_dn = stated_offset(assets[band] for band in S2_BANDS if band in assets)
-    decided = offset_of(source, baseline, acquired_at, properties, href, stated_dn)
+    decided = offset_of(item.source, baseline, acquired_at, item.properties, href, stated_dn)
     if decided is None:
-        raise UnfitError(f"no processing baseline, and source {source} does not say if the offset is removed")
+        said = f"source {item.source} does not say if the offset is removed"
+        raise UnfitError(f"no processing baseline, and {said}")
     return decided
 
 
@@ -234,12 +263,6 @@ def published_or_refused(source: str, acquired_at: datetime) -> Offset:
     if decided is None:
         raise UnfitError(f"offset rule {AS_PUBLISHED}: the published pipeline never read source {source}")
     return decided
-
-
-def _acquisition(sensor: Sensor, item_id: str, properties: Mapping[str, Any], acquired_at: datetime) -> str:
-    if sensor is Sensor.S2:
-        return optical_acquisition(item_id, properties, acquired_at)
-    return radar_acquisition(properties, acquired_at)
 
 
 def _epsg(properties: Mapping[str, Any], asset: Mapping[str, Any]) -> int:

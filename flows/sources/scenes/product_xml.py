@@ -4,83 +4,35 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import (
-    Element,
-    ParseError,
-    TreeBuilder,
-    XMLParser,
-)
+from xml.etree.ElementTree import Element
 
 import shapely
 
+from flows.sources.assets.angles import BAND_IDS
+from flows.sources.checksums import named_multihash
 from flows.sources.scenes.acquisitions import moment
-from flows.sources.scenes.checksums import named_multihash
 from flows.sources.scenes.footprints import outline_of_positions
 from flows.sources.scenes.offsets import SCALE_DN
 from flows.sources.scenes.unfit import UnfitError
+from flows.sources.xml_documents import MAX_BYTES, XmlRefusedError, xml_root
 from monitoring.scenes import S2_BANDS
-
-#: Largest metadata file that is read: a granule's with all its angle grids has 0.6 MB.
-MAX_XML_BYTES = 16 * 1024 * 1024
-#: Deepest nesting of elements that is followed: a product's has 9.
-MAX_DEPTH = 64
-#: Number of each band in the product's metadata (`bandId`; 0 is B01, 10 is B10).
-BAND_IDS: Mapping[str, str] = {
-    "B02": "1", "B03": "2", "B04": "3", "B05": "4", "B06": "5", "B07": "6", "B08": "7", "B8A": "8",
-    "B11": "11", "B12": "12",
-}  # fmt: skip
 
 _NAME = re.compile(r"(S2[A-Z])_MSIL2A_\d{8}T\d{6}_N\d{4}_R\d{3}_T(\d\d[C-X][A-Z]{2})_\d{8}T\d{6}")
 _EPSG = re.compile(r"EPSG:(\d{4,6})")
-
-
-class _PlainTree(TreeBuilder):
-    """A tree of elements only: a document type, and so every entity, is refused before it can be used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._depth = 0
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise UnfitError("its XML declares a document type")
-
-    def start(self, tag: str, attrs: dict[str, str]) -> Element:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise UnfitError(f"its XML is nested more than {MAX_DEPTH} deep")
-        return super().start(tag, attrs)
-
-    def end(self, tag: str) -> Element:
-        self._depth -= 1
-        return super().end(tag)
 
 
 def read_xml(path: Path) -> Element:
     """Return the root element of an XML file; UnfitError names the file and what is wrong with it."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_XML_BYTES + 1)
-        if len(content) > MAX_XML_BYTES:
-            raise UnfitError(f"larger than {MAX_XML_BYTES} bytes")
-        return _parsed(content)
-    except UnfitError as error:
-        raise UnfitError(f"{path.name}: {error}") from None
+            return xml_root(file.read(MAX_BYTES + 1))
+    except XmlRefusedError as error:
+        raise UnfitError(f"{path.name}: {error}") from error.__cause__
     except OSError as error:
         raise UnfitError(f"{path.name}: cannot be read: {error.strerror or type(error).__name__}") from error
-
-
-def _parsed(content: bytes) -> Element:
-    parser = XMLParser(target=_PlainTree())  # noqa: S314 - see _PlainTree
-    try:
-        parser.feed(content)
-        root = parser.close()
-    except (ParseError, ValueError, LookupError) as error:
-        raise UnfitError(f"not XML: {error}") from error
-    return root
 
 
 @dataclass(frozen=True)
@@ -188,7 +140,7 @@ def _offset_dn(root: Element) -> int | None:
     stated = {one.get("band_id", ""): (one.text or "").strip() for one in root.iter("BOA_ADD_OFFSET")}
     if not stated:
         return None
-    offsets = {band: _number(stated.get(number, "")) for band, number in BAND_IDS.items()}
+    offsets = {band: _number(stated.get(str(BAND_IDS.index(band)), "")) for band in S2_BANDS}
     lacking = next((band for band in S2_BANDS if not offsets[band].is_integer()), None)
     if lacking:
         raise UnfitError(f"BOA_ADD_OFFSET of band {lacking} is not a whole number")

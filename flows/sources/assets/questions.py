@@ -1,70 +1,22 @@
-"""Answers: what a server says about a range of an asset, believed only where it fits the question."""
+"""Questions: what is asked of an asset, and the answers believed only where they fit the question."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from flows.sources.addresses import AddressRefusedError, Place, resolve
 from flows.sources.assets.patience import retry_after_s
+from flows.sources.assets.refusals import BUSY, PASSING, UNSIGNED, Failure, Fate, RejectedError, named
+from flows.sources.assets.versions import Memory, Version, version_of
 
-#: Statuses after which the same request may succeed.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-#: Statuses by which a host says that it is asked too much.
-BUSY = frozenset({429, 503})
-#: Statuses of a signature that is missing, wrong or too old.
-UNSIGNED = frozenset({401, 403})
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_WORDS = {
-    400: "bad request",
-    401: "not authorised",
-    403: "forbidden",
-    404: "not there",
-    408: "request timed out",
-    410: "gone",
-    416: "no such range",
-    429: "too many requests",
-    500: "server error",
-    503: "unavailable",
-}
 #: Bytes of a body taken at once where its length is only bounded.
 _PIECE = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NO_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-
-
-class Fate(Enum):
-    """What becomes of a read after an attempt that gave no bytes."""
-
-    AGAIN = "the next attempt may succeed"
-    SIGNED_AGAIN = "a fresh signature may succeed"
-    CHANGED = "the asset is no longer the one that was read before"
-    NEVER = "no attempt will succeed"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An attempt that gave no bytes. Its reason holds nothing of the address that was asked."""
-
-    reason: str
-    fate: Fate = Fate.AGAIN
-    asked_s: float | None = None
-    """Seconds the server asked to wait."""
-    is_busy: bool = False
-    """The host says that it is asked too much."""
-
-
-class RejectedError(Exception):
-    """An answer that is not believed or not useful; never leaves the transport."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 class Response(Protocol):
@@ -93,57 +45,6 @@ class Said:
     def size(self) -> int:
         """Bytes of the part."""
         return self.stop - self.start
-
-
-@dataclass(frozen=True)
-class Version:
-    """By what one version of an asset is known from another; None and empty where the server did not say."""
-
-    total: int | None = None
-    etag: str = ""
-    modified: str = ""
-
-    def change_to(self, later: Version) -> str:
-        """Return in what `later` contradicts this, empty where it does not."""
-        if None not in (self.total, later.total) and self.total != later.total:
-            return f"{later.total} bytes instead of {self.total}"
-        if self.etag and later.etag and self.etag != later.etag:
-            return "another ETag"
-        if self.modified and later.modified and self.modified != later.modified:
-            return "another Last-Modified"
-        return ""
-
-    def with_more(self, later: Version) -> Version:
-        """Return this with what only `later` says."""
-        total = later.total if self.total is None else self.total
-        return Version(total, self.etag or later.etag, self.modified or later.modified)
-
-
-class Memory:
-    """The version of an asset that reads so far were of, to be seen by many threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._version = Version()
-
-    @property
-    def total(self) -> int | None:
-        """Bytes of the whole asset, None until a server said it."""
-        return self._version.total
-
-    def compare(self, said: Version) -> None:
-        """Remember a version; RejectedError and all forgotten where it contradicts what is remembered."""
-        with self._lock:
-            change = self._version.change_to(said)
-            self._version = Version() if change else self._version.with_more(said)
-        if change:
-            raise RejectedError(Failure(f"changed while it was read: {change}", Fate.CHANGED))
-
-
-def version_of(headers: Mapping[str, str], total: int | None) -> Version:
-    """Return the version an answer speaks of; a weak ETag counts like a strong one."""
-    etag = headers.get("ETag", "").strip().removeprefix("W/")
-    return Version(total, etag, headers.get("Last-Modified", "").strip())
 
 
 def content_range(headers: Mapping[str, str]) -> Said:
@@ -180,11 +81,6 @@ def check_status(response: Response, expected: tuple[int, ...]) -> None:
         raise RejectedError(
             Failure("answered with an encoded body, which has other bytes than the asset", Fate.NEVER)
         )
-
-
-def named(status: int) -> str:
-    """Return a status with what it means."""
-    return f"{status} ({_WORDS[status]})" if status in _WORDS else str(status)
 
 
 @dataclass(frozen=True)
