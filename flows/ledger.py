@@ -15,7 +15,7 @@ from flows.files import write_json
 #: Wait after the first run that could not read an asset; each further one waits four times as long.
 FIRST_WAIT = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(days=7)
-#: Runs after which an asset is no longer asked for, until its address or its checksum changes.
+#: Runs after which an asset is no longer asked for, until its address changes.
 MOST_RUNS = 12
 
 

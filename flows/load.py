@@ -69,6 +69,7 @@ def load_season(
 ) -> LoadReceipt:
     """Load a season's scenes, checks and estimates; what its gate refuses goes to quarantine instead."""
     listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
+    inputs = {receipt.block_id: receipt.inputs_hash for receipt in staged}
     rows = [row for receipt in staged for row in read_estimates(Path(receipt.staged))]
     frame = estimate_frame(rows, workspace.reads_published)
     uncounted = uncounted_columns(frame) if workspace.reads_published else ()
@@ -80,6 +81,7 @@ def load_season(
         added += load_reference(writer, workspace, now)
         for listing in listings:
             added += load_listing(writer, listing, run_id, now)
+            added += load_standing(writer, listing, inputs.get(listing.block_id, ""), run_id, now)
             added += load_indices(writer, workspace, listing, run_id, now)
         checks = (*checks_of(verdict), *not_judged(uncounted))
         added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
@@ -166,16 +168,15 @@ def load_listing(writer: Writer, listing: Listing, run_id: str, now: datetime) -
         writer.load_scenes(listing.block_id, listing.season, listing.scenes, now=now)
         + writer.load_quality(checks, now=now)
         + writer.quarantine(refused, now=now)
-        + load_standing(writer, listing, run_id, now)
         + writer.load_asset_failures(failure_rows(listing, run_id), now=now)
     )
 
 
-def load_standing(writer: Writer, listing: Listing, run_id: str, now: datetime) -> int:
-    """Record how a block-season stands: its passes by stream, and whether they are enough."""
+def load_standing(writer: Writer, listing: Listing, inputs: str, run_id: str, now: datetime) -> int:
+    """Record how a block-season stands: its passes by stream, whether they are enough, what is used now."""
     found, season, block_id = listing.completeness, listing.season, listing.block_id
     if found is None:
-        return writer.load_block_seasons([_uncounted(listing, run_id)], now=now)
+        return writer.load_block_seasons([_uncounted(listing, inputs, run_id)], now=now)
     streams = [
         CompletenessRow.of(stream, season=season, block_id=block_id, run_id=run_id)
         for stream in found.streams
@@ -187,11 +188,12 @@ def load_standing(writer: Writer, listing: Listing, run_id: str, now: datetime) 
         n_scenes=len(listing.scenes),
         n_left_out=len(listing.left_out),
         run_id=run_id,
+        inputs_hash=inputs,
     )
     return writer.load_completeness(streams, now=now) + writer.load_block_seasons([standing], now=now)
 
 
-def _uncounted(listing: Listing, run_id: str) -> BlockSeasonRow:
+def _uncounted(listing: Listing, inputs: str, run_id: str) -> BlockSeasonRow:
     """Return the standing of a block-season whose embeddings were read as published."""
     return BlockSeasonRow(
         season=listing.season,
@@ -206,6 +208,7 @@ def _uncounted(listing: Listing, run_id: str) -> BlockSeasonRow:
         n_left_out=len(listing.left_out),
         reason="published embeddings: passes are not counted",
         run_id=run_id,
+        inputs_hash=inputs,
     )
 
 

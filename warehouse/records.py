@@ -379,6 +379,8 @@ class BlockSeasonRow:
     n_left_out: int
     reason: str
     run_id: str
+    inputs_hash: str = ""
+    """Of the scenes and pixels in use; empty where nothing was estimated from them."""
 
     @classmethod
     def of(
@@ -390,6 +392,7 @@ class BlockSeasonRow:
         n_scenes: int,
         n_left_out: int,
         run_id: str,
+        inputs_hash: str = "",
     ) -> BlockSeasonRow:
         """Return the row of a completeness; passes count where their stream has an expectation."""
         known = [count for count in found.streams if math.isfinite(count.expected)]
@@ -406,6 +409,7 @@ class BlockSeasonRow:
             n_left_out=n_left_out,
             reason=found.reason,
             run_id=run_id,
+            inputs_hash=inputs_hash,
         )
 
 

@@ -375,3 +375,17 @@ def test_a_full_year_of_many_woodlands_loads_in_one_statement(path: Path) -> Non
     with connect(path, read_only=True) as connection:
         named = "select count(*) from duckdb_indexes() where table_name = 'index_observation'"
         assert connection.execute(named).fetchone() == (0,)
+
+
+def test_scenes_that_come_back_bring_back_the_estimate_made_from_them(path: Path) -> None:
+    """Inputs A, then B while scenes were lost, then A again: the older estimate is the one that holds."""
+    shown = []
+    for day, (inputs, mean) in enumerate((("inputs-a", 30.0), ("inputs-b", 20.0), ("inputs-a", 30.0))):
+        at = LATER + timedelta(days=day)
+        row = replace(estimate("a", "2024-Q4", mean, inputs_hash=inputs), block_id="block-1")
+        with open_writer(path, now=at) as writer:
+            load(writer, path.parent, [row], at)
+            writer.load_block_seasons([replace(WHOLE, inputs_hash=inputs)], now=at)
+        with read(path) as reader:
+            shown.append(reader.history("a", season="2024-Q4")[0]["mean"])
+    assert shown == [30.0, 20.0, 30.0]

@@ -49,6 +49,7 @@ create table block_season (
     is_frozen boolean not null,
     n_scenes integer not null check (n_scenes >= 0),
     n_left_out integer not null check (n_left_out >= 0),
+    inputs_hash text not null,
     reason text not null,
     run_id text not null references run (run_id),
     recorded_at timestamp not null,
@@ -66,6 +67,7 @@ comment on column block_season.is_complete is 'False where the season is under i
 comment on column block_season.is_frozen is 'True once the time of grace for late scenes was over.';
 comment on column block_season.n_scenes is 'Scenes used.';
 comment on column block_season.n_left_out is 'Scenes left out: superseded, unfit or refused.';
+comment on column block_season.inputs_hash is 'Digest of the scenes and pixels in use, as in estimate; empty where nothing was estimated.';
 comment on column block_season.reason is 'Why it is not complete, or what could not be judged; empty where nothing is to be said.';
 comment on column block_season.run_id is 'Execution that found it.';
 comment on column block_season.recorded_at is 'When the row was recorded, UTC.';
@@ -195,6 +197,7 @@ comment on column season_standing.is_complete is 'False where the season is unde
 comment on column season_standing.is_frozen is 'True once the time of grace for late scenes was over.';
 comment on column season_standing.n_scenes is 'Scenes used.';
 comment on column season_standing.n_left_out is 'Scenes left out: superseded, unfit or refused.';
+comment on column season_standing.inputs_hash is 'Digest of the scenes and pixels in use, as in estimate; empty where nothing was estimated.';
 comment on column season_standing.reason is 'Why it is not complete, or what could not be judged; empty where nothing is to be said.';
 comment on column season_standing.run_id is 'Execution that found it.';
 comment on column season_standing.recorded_at is 'When the row was recorded, UTC.';
@@ -320,14 +323,19 @@ with model as (
     from current_model
     qualify number = max(number) over (partition by target)
 ),
--- The same season estimated again from more scenes (a late arrival) is another row; the newest recorded counts.
+-- The same season estimated again from other scenes (a late arrival, a withdrawal) is another row. The one made from
+-- what the block-season uses now counts, also where scenes came back and an older row is it; else the newest recorded.
 newest as (
     select estimate.*
     from estimate
     join model using (target, encoder, head, config_hash)
+    left join season_standing using (season, block_id)
     qualify row_number() over (
         partition by estimate.woodland_id, estimate.season, estimate.target
-        order by estimate.recorded_at desc, estimate.inputs_hash desc
+        order by
+            coalesce(estimate.inputs_hash = season_standing.inputs_hash, false) desc,
+            estimate.recorded_at desc,
+            estimate.inputs_hash desc
     ) = 1
 ),
 observation as (

@@ -12,7 +12,7 @@ final as (
     left join latest using (season, block_id)
     where
         latest.number is null
-        or (batch.expected, batch.found, batch.missing_share, batch.floor, batch.is_complete, batch.is_frozen, batch.n_scenes, batch.n_left_out, batch.reason)
-        is distinct from (latest.expected, latest.found, latest.missing_share, latest.floor, latest.is_complete, latest.is_frozen, latest.n_scenes, latest.n_left_out, latest.reason)
+        or (batch.expected, batch.found, batch.missing_share, batch.floor, batch.is_complete, batch.is_frozen, batch.n_scenes, batch.n_left_out, batch.inputs_hash, batch.reason)
+        is distinct from (latest.expected, latest.found, latest.missing_share, latest.floor, latest.is_complete, latest.is_frozen, latest.n_scenes, latest.n_left_out, latest.inputs_hash, latest.reason)
 )
 select * from final;
