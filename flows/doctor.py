@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from flows.seats import choose_device
+from flows.sources.addresses import shown
+from flows.sources.catalogues.keeping import read_kept
+from flows.sources.catalogues.provenance import CDSE
 from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, LAST_DAY_UNTOUCHED, OFFSET_DN
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
@@ -29,24 +33,30 @@ class Finding:
     found: str
 
 
-def examine(config: Path) -> list[Finding]:
-    """Return a finding for each thing a season needs; nothing is changed."""
+def examine(config: Path, now: datetime | None = None) -> list[Finding]:
+    """Return a finding for each thing a season needs; nothing is changed.
+
+    now: aware, what the age of the last look is counted to; the clock's time without.
+    """
     try:
         workspace = open_workspace(str(config))
     except UnderwoodError as error:
         return [Finding("settings", False, str(error))]
     return [
         Finding("settings", True, str(config)),
-        *(_look(what, look, workspace) for what, look in _looks()),
+        *(_look(what, look, workspace) for what, look in _looks(now or datetime.now(UTC))),
     ]
 
 
-def _looks() -> Iterator[tuple[str, Callable[[Workspace], str]]]:
+def _looks(now: datetime) -> Iterator[tuple[str, Callable[[Workspace], str]]]:
     yield "versions", _versions
     yield "disk", _disk
     yield "device", _device
     yield "woodlands", _woodlands
     yield "catalogue", _catalogue
+    yield "second catalogue", _second_catalogue
+    yield "access keys", _access_keys
+    yield "last look", lambda workspace: _last_look(workspace, now)
     yield "offset rule", _offset_rule
     yield "encoder", _encoder
     yield "panels", _panels
@@ -107,6 +117,44 @@ def _catalogue(workspace: Workspace) -> str:
 
     with open_published(workspace.settings.catalogue, workspace.encoder_card) as source:
         return f"published embeddings: {source.publication}"
+
+
+def _second_catalogue(workspace: Workspace) -> str:
+    """Return what is asked which passes there should be; CatalogueError where it cannot be asked."""
+    second = workspace.second_catalogue
+    if second is None:
+        return "none named"
+    if second.address == shown(workspace.settings.catalogue):
+        return f"{second.address}; warning: it is the first one, and can tell nothing more"
+    return f"{second.address}, source {second.source}"
+
+
+def _access_keys(workspace: Workspace) -> str:
+    """Return which keys are set, never what they are; SettingsError where one is needed and is not."""
+    access, settings = workspace.settings.access, workspace.settings
+    if settings.source == CDSE and access.cdse_key is None:
+        raise SettingsError(
+            f"access.cdse_key and access.cdse_secret: not set; the files of {settings.catalogue} need them"
+        )
+    is_set = {name: getattr(access, name) is not None for name in type(access).model_fields}
+    return ", ".join(f"{name} {'yes' if found else 'no'}" for name, found in is_set.items())
+
+
+def _last_look(workspace: Workspace, now: datetime) -> str:
+    """Return which block-season was looked for last, and how long ago."""
+    if workspace.reads_published:
+        return "none: no scene is read"
+    written = {path: path.stat().st_mtime_ns for path in workspace.looks.glob("*/*.json")}
+    if not written:
+        return "none yet"
+    path = max(written, key=lambda each: (written[each], each))
+    where = f"season {path.parent.name} of block {path.stem}"
+    try:
+        looked_at = read_kept(path).looked_at
+    except (OSError, ValueError):
+        return f"{where}; warning: {path} is damaged, all will be asked for again"
+    ago = f"{(now - looked_at).days} days ago" if now >= looked_at else "warning: that is not over yet"
+    return f"{where} on {looked_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {ago}"
 
 
 def _offset_rule(workspace: Workspace) -> str:

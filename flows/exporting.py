@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Most characters of a scene id that a file name holds.
 _NAME_LENGTH = 120
+#: Most characters of a name that a draft's name repeats: four bytes each, of the 255 that a name may have.
+_DRAFT_LENGTH = 50
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _GEOTIFF = re.compile(r"\d{8}T\d{6}_[A-Za-z0-9._-]+\.tif")
 #: How every NetCDF-4 file begins.
@@ -53,7 +55,7 @@ def export(cutout: Cutout, kind: Kind, path: Path, *, force: bool = False) -> in
             f"woodland {cutout.woodland_id}: the cube holds no {cutout.sensor.value} scene from {window}"
         )
     _refuse_present(kind, path, force=force)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = _beside(path, "part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _writer(kind)(cutout, draft)
@@ -64,6 +66,11 @@ def export(cutout: Cutout, kind: Kind, path: Path, *, force: bool = False) -> in
     finally:
         _remove(draft)
     return n_scenes
+
+
+def _beside(path: Path, what: str) -> Path:
+    """Return a hidden name beside a path that no other process uses, short where the path's own is long."""
+    return path.with_name(f".{path.name[:_DRAFT_LENGTH]}.{os.getpid()}.{what}")
 
 
 def write_geotiffs(cutout: Cutout, folder: Path) -> None:
@@ -83,7 +90,7 @@ def write_geotiffs(cutout: Cutout, folder: Path) -> None:
 
 
 def _write_geotiff(cutout: Cutout, path: Path, bands: NDArray[Any], facts: dict[str, Any]) -> None:
-    import rasterio
+    from rasterio.io import MemoryFile
     from rasterio.transform import Affine
 
     is_optical = cutout.sensor is Sensor.S2
@@ -101,12 +108,15 @@ def _write_geotiff(cutout: Cutout, path: Path, bands: NDArray[Any], facts: dict[
         "predictor": 2 if is_optical else 3,
         "interleave": "band",
     }
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(bands)
-        file.descriptions = names
-        if is_optical:
-            file.scales = (*(0.0001 for _ in cutout.sensor.bands), 1.0)
-        file.update_tags(woodland=cutout.woodland_id, provenance=json.dumps(facts, sort_keys=True))
+    with MemoryFile() as memory:
+        with memory.open(**profile) as file:
+            file.write(bands)
+            file.descriptions = names
+            if is_optical:
+                file.scales = (*(0.0001 for _ in cutout.sensor.bands), 1.0)
+            file.update_tags(woodland=cutout.woodland_id, provenance=json.dumps(facts, sort_keys=True))
+        # GDAL says nothing of what does not fit when it closes a file: a full disk would leave half of one.
+        path.write_bytes(memory.read())
 
 
 def _bands(cutout: Cutout, series: SensorSeries, row: int) -> NDArray[Any]:
@@ -187,7 +197,7 @@ def _give_name(draft: Path, path: Path, kind: Kind, *, force: bool) -> None:
     if not path.is_dir():
         draft.replace(path)
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+    aside = _beside(path, "old")
     path.rename(aside)
     draft.rename(path)
     _remove(aside)

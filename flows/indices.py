@@ -9,11 +9,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from flows.ledger import Entry, Failure, ledger_path, read_ledger, write_ledger
 from flows.listing import LeftOut
+from flows.sources.addresses import is_web, shown
 from flows.sources.assets.angles import scene_factors
 from flows.workspace import Workspace
 from monitoring.clear import ClearRule, clear_observations
@@ -32,41 +35,74 @@ DOCUMENTS_AT_ONCE = 8
 
 
 def stage_indices(
-    workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Sequence[Scene]
+    workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Sequence[Scene], now: datetime
 ) -> tuple[LeftOut, ...]:
     """Stage the indices of every optical scene not staged yet; return the scenes whose angles fail.
 
-    A scene without usable angles, though it offers some, is tried again in the next run: reflectance seen
-    from the side does not stand beside what was adjusted.
+    A scene without usable angles, though it offers some, is tried again in a later run, by the waits of a
+    ledger of its own: reflectance seen from the side does not stand beside what was adjusted.
     """
     optical = [scene for scene in scenes if scene.sensor is Sensor.S2]
     paths = {indices_path(workspace.staging, block, quarter_of(scene)) for scene in optical}
     kept = {path: _kept(path) for path in paths}
     staged = {row.scene_id for rows in kept.values() for row in rows}
-    new = {scene.id: scene for scene in optical if scene.id not in staged}
+    new = [scene for scene in optical if scene.id not in staged]
+    due, waiting = _due(angles_ledger_path(workspace.staging, block), new, now)
     found: dict[Path, list[IndexRow]] = defaultdict(list)
-    failed: list[LeftOut] = []
-    for row in _rows(workspace, block, cube, season, new):
-        if isinstance(row, LeftOut):
+    failed: list[Failure] = []
+    for row in _rows(workspace, block, cube, season, due):
+        if isinstance(row, Failure):
             failed.append(row)
         else:
-            found[indices_path(workspace.staging, block, quarter_of(new[row.scene_id]))].append(row)
+            found[indices_path(workspace.staging, block, quarter_of(due[row.scene_id]))].append(row)
     for path, rows in found.items():
         every = sorted((*kept[path], *rows), key=lambda row: (row.scene_id, row.woodland_id, row.index_name))
         write_rows(path, IndexRow, every)
-    return tuple(failed)
+    _note(angles_ledger_path(workspace.staging, block), due, failed, now)
+    blind = (LeftOut(ANGLES, each.scene_id, f"{each.error}; its vegetation indices wait") for each in failed)
+    return (*waiting, *blind)
+
+
+def angles_ledger_path(staging: Path, block: Block) -> Path:
+    """Return where the ledger of a block's angle documents lies: apart, so that no pixel waits for one."""
+    return ledger_path(staging, f"{block.id}.angles")
+
+
+def _due(path: Path, new: Sequence[Scene], now: datetime) -> tuple[dict[str, Scene], list[LeftOut]]:
+    """Return the scenes whose angles may be asked for now, and those left alone for a while."""
+    ledger = read_ledger(path)
+    due, waiting = {}, []
+    for scene in new:
+        entry = ledger.waiting(scene.id, [(ANGLES, shown(dict(scene.hrefs).get(ANGLES, "")))], now)
+        if entry is None:
+            due[scene.id] = scene
+        else:
+            waiting.append(_waiting(entry))
+    return due, waiting
+
+
+def _waiting(entry: Entry) -> LeftOut:
+    said = f"{entry.state} after {entry.attempts} attempts: {entry.error}; its vegetation indices wait"
+    return LeftOut(ANGLES, entry.scene_id, said)
+
+
+def _note(path: Path, due: Mapping[str, Scene], failed: Sequence[Failure], now: datetime) -> None:
+    before = read_ledger(path)
+    after = before.noting(failed, due.keys() - {each.scene_id for each in failed}, now)
+    if after != before:
+        write_ledger(path, after)
 
 
 def _rows(
     workspace: Workspace, block: Block, cube: Cube, season: Season, scenes: Mapping[str, Scene]
-) -> Iterator[IndexRow | LeftOut]:
+) -> Iterator[IndexRow | Failure]:
     """Yield the indices of the scenes, a few scenes in memory at once."""
     if not scenes:
         return
     everywhere = np.arange(len(block.pixels))
     for part in cube.batches(Sensor.S2, season.start, season.end, everywhere):
         for outcome in _of_scenes(workspace, block, scenes, part.keep(scenes)):
-            yield from [outcome] if isinstance(outcome, LeftOut) else outcome
+            yield from [outcome] if isinstance(outcome, Failure) else outcome
 
 
 def quarter_of(scene: Scene) -> str:
@@ -90,17 +126,17 @@ def _kept(path: Path) -> tuple[IndexRow, ...]:
 
 def _of_scenes(
     workspace: Workspace, block: Block, scenes: Mapping[str, Scene], optical: SensorSeries
-) -> list[list[IndexRow] | LeftOut]:
+) -> list[list[IndexRow] | Failure]:
     clear = clear_observations(optical, ClearRule(UNCLEAR_CLASSES))
 
-    def of(at: int) -> list[IndexRow] | LeftOut:
+    def of(at: int) -> list[IndexRow] | Failure:
         scene = scenes[optical.scene_ids[at]]
         if not _is_seen(block, clear[at]):
             return []
         try:
             factors = scene_factors(scene, block.pixels, workspace.document)
         except (PixelReadError, UnreachableError) as error:
-            return LeftOut(ANGLES, scene.id, f"{error}; its vegetation indices wait")
+            return _failure(scene, error)
         values = index_values(
             scene, optical.values[at], clear[at], factors, block.woodland_ids, block.coverage
         )
@@ -108,6 +144,19 @@ def _of_scenes(
 
     with ThreadPoolExecutor(DOCUMENTS_AT_ONCE) as readers:
         return list(readers.map(of, range(len(optical.scene_ids))))
+
+
+def _failure(scene: Scene, error: PixelReadError | UnreachableError) -> Failure:
+    address, named = dict(scene.hrefs).get(ANGLES, ""), f"scene {scene.id}, {ANGLES}: "
+    tried = (getattr(each, "attempts", 1) for each in (error.__cause__ or error, error))
+    return Failure(
+        scene_id=scene.id,
+        band=ANGLES,
+        address=shown(address),
+        attempts=max(tried),
+        error=named + str(error).removeprefix(named),
+        is_remote=is_web(address),
+    )
 
 
 def _is_seen(block: Block, clear: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> bool:

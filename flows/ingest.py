@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from flows.indices import stage_indices
+from flows.indices import angles_ledger_path, stage_indices
 from flows.intake import take_in
 from flows.judging import contradicted, counted
-from flows.ledger import ledger_path, read_ledger
+from flows.ledger import Entry, ledger_path, read_ledger
 from flows.listing import Check, LeftOut, Listing, listing_path, write_listing
 from flows.published import list_published
 from flows.quality.gate import Verdict, check_scenes
@@ -25,6 +25,9 @@ from warehouse.cube import Cube, open_cube
 
 #: Fields of a scene that its quality gate does not ask about.
 _NOT_JUDGED = ("bbox", "hrefs", "offset_rule", "offset_from_dn", "relative_orbit", "tile", "checksums")
+
+#: How the reason begins of a document that a catalogue names and that could not be read.
+_UNREADABLE = "catalogue "
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ def ingest_block(workspace: Workspace, block: Block, season: Season, now: dateti
     planned = list_scenes(workspace, block, season, seen)
     cube = open_cube(workspace.cube, block)
     intake = take_in(workspace, block, cube, planned.scenes, now, f"ingest {season.id}")
-    listing, failed = _settled(workspace, block, season, cube, without(planned, intake.unread), seen)
-    said = tuple(LeftOut("catalogue", block.id, note) for note in seen.notes)
-    problems = (*said, *intake.unread, *failed)
+    read = without(replace(planned, scenes=intake.scenes), intake.unread)
+    listing, failed = _settled(workspace, block, season, cube, read, seen, now)
+    problems = (*_unheard(block, seen), *intake.changed, *intake.unread, *failed)
     return _noted(workspace, season, listing, problems, intake.n_read, intake.n_unread_remote)
 
 
@@ -78,23 +81,44 @@ def look_for(workspace: Workspace, block: Block, season: Season, now: datetime) 
     )
 
 
+def _unheard(block: Block, seen: Look) -> tuple[LeftOut, ...]:
+    """Return what a look has to say, and the documents of the catalogue that could not be read.
+
+    Nobody knows which scenes such a document would have offered.
+    """
+    said = (LeftOut("catalogue", block.id, note) for note in seen.notes)
+    lost = (one for one in seen.rejected if one.reason.startswith(_UNREADABLE))
+    return (*said, *(LeftOut("catalogue", one.item_id, one.reason) for one in lost))
+
+
 def _settled(
-    workspace: Workspace, block: Block, season: Season, cube: Cube, listing: Listing, seen: Look
+    workspace: Workspace,
+    block: Block,
+    season: Season,
+    cube: Cube,
+    listing: Listing,
+    seen: Look,
+    now: datetime,
 ) -> tuple[Listing, tuple[LeftOut, ...]]:
     """Return the listing once the pixels have spoken, and what they spoke against."""
     against = contradicted(workspace, block, cube, season, listing.scenes)
     kept = without(listing, against)
-    blind = stage_indices(workspace, block, cube, season, kept.scenes)
-    ledger = read_ledger(ledger_path(workspace.staging, block.id))
+    blind = stage_indices(workspace, block, cube, season, kept.scenes, now)
+    passes, silent = counted(workspace, block, season, cube, kept.scenes)
     settled = replace(
         kept,
-        completeness=counted(workspace, block, season, cube, kept.scenes),
+        completeness=passes,
         is_frozen=seen.is_frozen,
-        failures=ledger.of(
-            {scene.id for scene in listing.scenes} | {row.scene_id for row in listing.left_out}
-        ),
+        failures=_failures(workspace, block, listing),
     )
-    return settled, (*against, *blind)
+    return settled, (*against, *blind, *silent)
+
+
+def _failures(workspace: Workspace, block: Block, listing: Listing) -> tuple[Entry, ...]:
+    """Return what the block's ledgers, of pixels and of angles, say of the scenes of a listing."""
+    asked = {scene.id for scene in listing.scenes} | {row.scene_id for row in listing.left_out}
+    paths = ledger_path(workspace.staging, block.id), angles_ledger_path(workspace.staging, block)
+    return tuple(entry for path in paths for entry in read_ledger(path).of(asked))
 
 
 def _noted(

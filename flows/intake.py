@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +23,15 @@ from flows.sources.assets.reading import AssetFailure, UnreadScene, read_scenes
 from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
 from monitoring.grid import Block
-from monitoring.scenes import CLOUD_BAND, Scene
+from monitoring.scenes import CLOUD_BAND, SCL_BAND, Scene, Sensor
 from warehouse.cube import Cube, Observation
 
 #: Scenes held in memory before they are committed to the cube.
 SCENES_PER_COMMIT = 16
+#: What a scene's values depend on besides its files.
+_DECIDING = ("baseline", "offset_dn", "offset_from_dn", "offset_rule")
+#: How far the catalogue may move a scene's moment before it is no longer recognised as the one held.
+_MOVED = timedelta(days=1)
 
 Outcome = ScenePixels | UnreadScene
 
@@ -35,6 +41,10 @@ class Intake:
     """What came of bringing scenes into a cube."""
 
     n_read: int
+    scenes: tuple[Scene, ...]
+    """Those asked for, as their pixels are: one issued anew keeps the offset it was first read with."""
+    changed: tuple[LeftOut, ...]
+    """Of these, the ones that the catalogue says otherwise of than when they were read."""
     unread: tuple[LeftOut, ...]
     n_unread_remote: int
     """Scenes of a remote source that could not be read: asking again may help."""
@@ -54,25 +64,80 @@ def take_in(
 ) -> Intake:
     """Read what the cube lacks of the scenes; what fails goes to the block's ledger and fails nothing else.
 
-    A scene held for a part of the block's pixels is read at the others only.
+    A scene held for a part of the block's pixels is read at the others only, unless it has changed.
     """
     path = ledger_path(workspace.staging, block.id)
     ledger = read_ledger(path)
-    due, waiting = _due(scenes, _unheld(cube, scenes), ledger, now)
+    held = _as_first_read(cube, scenes)
+    told = zip(scenes, held, strict=True)
+    changed = {scene.id: why for scene, kept in told if (why := _change(scene, kept))}
+    unheld = _unheld(cube, scenes)
+    due, waiting = _due([scene for scene in unheld if scene.id not in changed], ledger, now)
     unread: list[UnreadScene] = []
-    refused: list[LeftOut] = []
+    refused = [_not_mixed(scene, changed[scene.id]) for scene in unheld if scene.id in changed]
+    n_barred = len(refused)
     for order in _orders(cube, due):
-        for batch, changed in _committed(cube, _read(workspace, block, order), order, now):
+        for batch, barred in _committed(cube, _read(workspace, block, order), order, now):
             unread += [outcome for outcome in batch if isinstance(outcome, UnreadScene)]
-            refused += changed
+            refused += barred
             advance(label, len(batch), len(due))
     recovered = {scene.id for scene in due} - {one.scene.id for one in unread}
     after = ledger.noting([_failure(one, f) for one in unread for f in one.failures], recovered, now)
     if after != ledger:
         write_ledger(path, after)
     is_remote = [any(failure.is_remote for failure in one.failures) for one in unread]
-    n_read = len(due) - len(unread) - len(refused)
-    return Intake(n_read, (*waiting, *refused, *map(_left_out, unread)), sum(is_remote))
+    lost = {one.scene_id for one in refused}
+    return Intake(
+        n_read=len(due) - len(unread) - (len(refused) - n_barred),
+        scenes=held,
+        changed=tuple(_still_used(each, why) for each, why in changed.items() if each not in lost),
+        unread=(*waiting, *refused, *map(_left_out, unread)),
+        n_unread_remote=sum(is_remote),
+    )
+
+
+def _as_first_read(cube: Cube, scenes: Sequence[Scene]) -> tuple[Scene, ...]:
+    """Return the scenes, those that the cube holds with the offset and checksums of their first read.
+
+    A catalogue may issue an item anew under its old id; the pixels kept are those of before.
+    """
+    facts: dict[str, dict[str, Any]] = {}
+    for sensor in Sensor:
+        moments = [scene.acquired_at for scene in scenes if scene.sensor is sensor]
+        if moments:
+            facts |= _facts(cube.provenance(sensor, min(moments) - _MOVED, max(moments) + _MOVED))
+    return tuple(replace(scene, **facts.get(scene.id, {})) for scene in scenes)
+
+
+def _facts(kept: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, Any]]:
+    """Return what decides the pixels of each scene held, by id."""
+    columns = [kept[name].tolist() for name in ("scene_id", *_DECIDING, "checksums")]
+    return {
+        scene_id: {
+            **dict(zip(_DECIDING, facts, strict=True)),
+            "checksums": tuple(json.loads(checksums).items()),
+        }
+        for scene_id, *facts, checksums in zip(*columns, strict=True)
+    }
+
+
+def _change(scene: Scene, held: Scene) -> str:
+    """Return what the catalogue says otherwise of a scene's pixels than before, empty where it does not."""
+    now, then = (f"baseline {one.baseline or 'none'}, offset {one.offset_dn}" for one in (scene, held))
+    if (now, scene.offset_from_dn) != (then, held.offset_from_dn):
+        return f"{now} now, {then} when it was first read"
+    stated, bands = dict(scene.checksums), (*scene.sensor.bands, SCL_BAND)
+    other = [band for band, was in held.checksums if band in bands and stated.get(band, was) != was]
+    return f"other checksums of {', '.join(other)} now than when it was first read" if other else ""
+
+
+def _still_used(scene_id: str, why: str) -> LeftOut:
+    return LeftOut("pixels", scene_id, f"scene {scene_id}: {why}; it is used as it was first read")
+
+
+def _not_mixed(scene: Scene, why: str) -> LeftOut:
+    said = f"scene {scene.id}: {why}; it lacks pixels, and those of two versions of one scene never mix"
+    return LeftOut("pixels", scene.id, said)
 
 
 def _committed(
@@ -95,9 +160,7 @@ def _unheld(cube: Cube, scenes: Sequence[Scene]) -> list[Scene]:
     return [scene for scene in scenes if scene.id not in held[scene.sensor]]
 
 
-def _due(
-    scenes: Sequence[Scene], unheld: Sequence[Scene], ledger: Ledger, now: datetime
-) -> tuple[list[Scene], list[LeftOut]]:
+def _due(unheld: Sequence[Scene], ledger: Ledger, now: datetime) -> tuple[list[Scene], list[LeftOut]]:
     """Return the scenes to read now, and those whose failed assets are left alone for a while."""
     due, waiting = [], []
     for scene in unheld:
@@ -112,9 +175,14 @@ def _due(
 
 
 def _orders(cube: Cube, due: Sequence[Scene]) -> list[_Order]:
-    """Return the new scenes, then those that lack pixels, grouped by which."""
+    """Return the new scenes sensor by sensor, then those that lack pixels, grouped by which.
+
+    Scenes of one sensor in time order fill the cube's chunks one after the other: a chunk that two commits
+    share is written twice, and the first stays on disk.
+    """
     lacking = cube.lacking(due)
-    orders = [_Order(tuple(scene for scene in due if scene.id not in lacking), None)]
+    new = [scene for scene in due if scene.id not in lacking]
+    orders = [_Order(tuple(scene for scene in new if scene.sensor is sensor), None) for sensor in Sensor]
     groups: dict[bytes, list[Scene]] = defaultdict(list)
     for scene in due:
         if scene.id in lacking:
@@ -131,7 +199,6 @@ def _read(workspace: Workspace, block: Block, order: _Order) -> Iterator[Outcome
         in_flight=workspace.settings.requests_per_host,
         optional=(CLOUD_BAND,) if workspace.clear_rule.max_cloud_probability < 100 else (),
         verify=workspace.settings.verify_files,
-        sign=workspace.sign,
     )
 
 

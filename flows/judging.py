@@ -13,6 +13,7 @@ from flows.sources.scenes.offsets import CORRECTED
 from flows.workspace import Workspace
 from monitoring.clear import clear_observations
 from monitoring.completeness import Completeness, PassSeen, completeness
+from monitoring.errors import CatalogueError
 from monitoring.geolocation import geolocation_shifts
 from monitoring.grid import Block, PixelSet
 from monitoring.radiometry import radiometric_contradictions
@@ -90,8 +91,8 @@ def _elsewhere(
 
 def counted(
     workspace: Workspace, block: Block, season: Season, cube: Cube, used: Iterable[Scene]
-) -> Completeness:
-    """Return the passes a season has, against those it should have.
+) -> tuple[Completeness, tuple[LeftOut, ...]]:
+    """Return the passes a season has, against those it should have, and whom nothing was heard from.
 
     What to expect is learned from passes before the season only, so that a season judged twice is judged
     alike; of the season itself those count whose scenes are used.
@@ -102,8 +103,12 @@ def counted(
         for held in cube.held()
         if held.acquired_at < season.start or held.id in ids
     ]
-    others = _second_opinion(workspace, block, season)
-    return completeness(record, season, others, workspace.science.completeness)
+    silent: tuple[LeftOut, ...] = ()
+    try:
+        others = _second_opinion(workspace, block, season)
+    except CatalogueError as error:  # it is asked for its opinion only: the season goes on without
+        others, silent = [], (LeftOut("catalogue", block.id, f"second catalogue: {error}"),)
+    return completeness(record, season, others, workspace.science.completeness), silent
 
 
 def _second_opinion(workspace: Workspace, block: Block, season: Season) -> list[PassSeen]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +22,8 @@ ParkOption = Annotated[str, typer.Option(help="One park only.")]
 
 #: Columns of `history`, in the order people ask for them.
 HISTORY = (
-    "season", "is_final", "mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending", "n_s1_descending",
-    "encoder", "head", "run_id",
+    "season", "is_final", "why_not_final", "mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending",
+    "n_s1_descending", "n_snow", "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head", "run_id",
 )  # fmt: skip
 TRENDS = (
     "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
@@ -32,7 +33,12 @@ TRENDS = (
 HISTORY_BRIEF = ("season", "mean", "sd", "coverage", "n_s2", "n_s1_ascending", "n_s1_descending")
 TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
 ALERTS_BRIEF = ("level", "kind", "woodland_id", "reason")
-SEASONS_BRIEF = ("season", "status", "scenes", "estimates", "failed_checks", "quarantined")
+SEASONS_BRIEF = (
+    "season", "status", "estimates", "final", "frozen", "missing", "unread", "quarantined",
+)  # fmt: skip
+UNREAD_BRIEF = ("season", "scene_id", "band", "state", "error")
+#: Rows of a section that `status` shows as a table.
+MOST_ROWS = 20
 ALERTS = ("level", "kind", "woodland_id", "woodland", "park", "status", "season", "reason", "id")
 
 
@@ -144,20 +150,33 @@ def woodlands_check(
 
 
 def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
-    """Show each season's run, its checks and what is quarantined; exit 1 when something is held back."""
-    from flows.standing import quarantine_rows, season_rows
+    """Show each season: its run, what is missing, not final, not read or in quarantine.
+
+    Exit 1 when something is in quarantine or could not be read. CSV holds what is held back, with its reason.
+    """
+    from flows.standing import standing_of
     from warehouse.reader import read
 
     with read(session_of(context).open().published) as reader:
-        seasons, quarantined = season_rows(reader), quarantine_rows(reader)
+        found = standing_of(reader)
     if form is Format.TABLE:
-        show(seasons, form, empty="no season has been run yet", brief=SEASONS_BRIEF)
-        typer.echo("\nin quarantine" if quarantined else "\nnothing is in quarantine")
-        show(quarantined, form, empty="")
+        show(found.seasons, form, empty="no season has been run yet", brief=SEASONS_BRIEF)
+        _section("not final", found.not_final)
+        _section("not read", found.unread, UNREAD_BRIEF)
+        _section("in quarantine", found.quarantine)
     else:
-        show(quarantined if form is Format.CSV else [{"seasons": seasons, "quarantine": quarantined}], form)
-    if quarantined:
+        show(found.held_back if form is Format.CSV else [found.as_row], form)
+    if found.quarantine or found.unread:
         raise typer.Exit(1)
+
+
+def _section(title: str, rows: Sequence[Row], brief: Sequence[str] = ()) -> None:
+    """Write a table under a title; where it is long, its beginning."""
+    typer.echo(f"\n{title}" if rows else f"\nnothing is {title}")
+    if rows:
+        show(rows[:MOST_ROWS], Format.TABLE, brief=brief)
+    if len(rows) > MOST_ROWS:
+        typer.echo(f"and {len(rows) - MOST_ROWS} more, which --format json shows")
 
 
 def _columns(rows: tuple[Record, ...], names: tuple[str, ...]) -> list[Row]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -378,3 +380,36 @@ def test_a_place_that_cannot_be_written_is_one_line(service: Service, tmp_path: 
 def test_an_unknown_woodland_is_named(service: Service, tmp_path: Path) -> None:
     said = service.refusal("export", "--woodland", "Oak", "--as", "zarr", "--out", tmp_path / "z")
     assert said.startswith("woodland 'Oak'")
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr", "geotiff"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(service: Service, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "copse"
+    with files_of_at_most(1_000):
+        said = service.refusal(*COPSE, "--as", kind, "--out", out)
+    assert said.startswith(f"{out}: cannot be written: ")
+    assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def files_of_at_most(n_bytes: int) -> Iterator[None]:
+    """Let the system refuse to write files that are larger, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr", "geotiff"])
+def test_a_name_that_no_file_can_have_is_one_line(service: Service, tmp_path: Path, kind: str) -> None:
+    said = service.refusal(*COPSE, "--as", kind, "--out", tmp_path / ("é" * 200))
+    assert said.endswith("cannot be written: File name too long")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_as_long_as_may_be_is_written(service: Service, tmp_path: Path) -> None:
+    out = tmp_path / ("é" * 127)
+    service.said(*COPSE, "--as", "zarr", "--out", out)
+    assert list(tmp_path.iterdir()) == [out]

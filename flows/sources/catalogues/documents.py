@@ -28,6 +28,8 @@ class Document:
     collection: str
     """Id of the nearest collection above it; empty where there is none."""
     problem: str = ""
+    is_unheard: bool = False
+    """True where its server did not give it, and may do so later."""
 
 
 def read_document(address: str, patience: Patience = PATIENCE) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,6 +122,8 @@ def _read(path: Path, question: Question) -> tuple[Kept | None, tuple[str, ...]]
         return None, ()
     except (OSError, ValueError) as error:
         return None, (f"{path}: damaged, all is asked for as at a first look ({str(error)[:200]})",)
+    if before.question == replace(question, bbox=before.question.bbox):
+        return (before if before.question == question else None), ()  # a woodland came or went: a first look
     if before.question != question:
         return None, (f"{path}: kept for another question, all is asked for as at a first look",)
     return before, ()

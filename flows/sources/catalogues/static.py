@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class StaticItems:
     rejected: tuple[Rejected, ...]
     updated: datetime | None
     """Latest `updated` or `created` of the root and the items."""
+    is_whole: bool = True
+    """False where a document on the web did not answer: nobody knows what it offers."""
 
     def ask(self, search: Search) -> Answer:
         """Return the offers within the time, and every item that is unfit whenever it was taken."""
         first, last = (bisect.bisect_left(self.moments, moment) for moment in (search.start, search.end))
-        return Answer(self.ordered[first:last], self.rejected, is_whole=True)
+        return Answer(self.ordered[first:last], self.rejected, self.is_whole)
 
 
 def in_time_order(decided: Iterable[Offer | Rejected], updated: datetime | None) -> StaticItems:
@@ -69,7 +71,8 @@ def read_static(
     if not documents:
         raise CatalogueError(f"catalogue {shown(place.document)}: it holds no items")
     decided = (_decide(document, root, source, offset_rule, bands) for document in documents)
-    return in_time_order(decided, _updated(root, documents))
+    is_whole = not any(document.is_unheard for document in documents)
+    return replace(in_time_order(decided, _updated(root, documents)), is_whole=is_whole)
 
 
 def _items_of(root: Any, place: Place, patience: Patience) -> Iterable[Document]:
@@ -155,4 +158,4 @@ def _follow(link: Document, patience: Patience) -> Document:
     try:
         return Document(read_document(link.place.document, patience), link.place, link.collection)
     except CatalogueError as error:
-        return Document(None, link.place, link.collection, str(error))
+        return Document(None, link.place, link.collection, str(error), is_web(link.place.document))
