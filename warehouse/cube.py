@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,8 @@ __all__ = ["Cube", "HeldScene", "Observation", "find_cube", "open_cube"]
 _BRANCH = "main"
 #: How long a commit waits for another one to the same block.
 _COMMIT_WAIT_S = 600.0
+#: How long a process that has opened a cube rests before it ends.
+_REST_S = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +236,18 @@ def find_cube(root: Path, block: Block) -> Cube | None:
         return _opened(path, block) if path.is_dir() else None
 
 
+@cache
+def _rest_at_exit() -> None:
+    """Let Icechunk's threads return from what they last told Python before Python ends.
+
+    Before Python 3.14 a Rust thread that comes back for the interpreter's lock after its end aborts the whole
+    process, which then reports failure for work that is done (PyO3/pyo3-async-runtimes, issue 40).
+    """
+    atexit.register(time.sleep, _REST_S)
+
+
 def _opened(path: Path, block: Block) -> Cube:
+    _rest_at_exit()
     # Icechunk warns of concurrent commits on local files at every opening; the lease rules them out.
     icechunk.set_logs_filter("error")
     repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))

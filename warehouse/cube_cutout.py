@@ -150,6 +150,13 @@ def _clouds(series: SensorSeries) -> NDArray[Any]:
 
 def write_netcdf(cutout: Cutout, path: Path) -> None:
     """Write a cut-out as NetCDF-4, CF; a few scenes are in memory at once, and the bytes are repeatable."""
+    try:
+        _write_netcdf(cutout, path)
+    except RuntimeError as error:  # all that the NetCDF library says, also of a full disk
+        raise OSError(f"{error} (is the disk full?)") from error
+
+
+def _write_netcdf(cutout: Cutout, path: Path) -> None:
     frame = _frame(cutout)
     frame.to_netcdf(path, engine="netcdf4", format="NETCDF4")
     with netCDF4.Dataset(path, "a") as file:
