@@ -23,7 +23,8 @@ ParkOption = Annotated[str, typer.Option(help="One park only.")]
 #: Columns of `history`, in the order people ask for them.
 HISTORY = (
     "season", "is_final", "why_not_final", "mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending",
-    "n_s1_descending", "n_snow", "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head", "run_id",
+    "n_s1_descending", "n_snow", "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head",
+    "run_id",
 )  # fmt: skip
 TRENDS = (
     "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
@@ -161,18 +162,18 @@ def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
         found = standing_of(reader)
     if form is Format.TABLE:
         show(found.seasons, form, empty="no season has been run yet", brief=SEASONS_BRIEF)
-        _section("not final", found.not_final)
-        _section("not read", found.unread, UNREAD_BRIEF)
-        _section("in quarantine", found.quarantine)
+        _section("not final", found.not_final, empty="every season is final")
+        _section("not read", found.unread, empty="every asset was read", brief=UNREAD_BRIEF)
+        _section("in quarantine", found.quarantine, empty="nothing is in quarantine")
     else:
         show(found.held_back if form is Format.CSV else [found.as_row], form)
     if found.quarantine or found.unread:
         raise typer.Exit(1)
 
 
-def _section(title: str, rows: Sequence[Row], brief: Sequence[str] = ()) -> None:
+def _section(title: str, rows: Sequence[Row], *, empty: str, brief: Sequence[str] = ()) -> None:
     """Write a table under a title; where it is long, its beginning."""
-    typer.echo(f"\n{title}" if rows else f"\nnothing is {title}")
+    typer.echo(f"\n{title if rows else empty}")
     if rows:
         show(rows[:MOST_ROWS], Format.TABLE, brief=brief)
     if len(rows) > MOST_ROWS:

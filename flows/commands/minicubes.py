@@ -51,7 +51,9 @@ def make(
     if out.exists() and not force:
         raise WarehouseError(f"{out}: is there already; --force replaces it")
     grid = minigrid(lat, lon, edge_size, resolution, units)
-    names = tuple(name.strip() for name in bands.split(",") if name.strip())
+    names = tuple(dict.fromkeys(name.strip() for name in bands.split(",") if name.strip()))
+    if end < start:
+        raise SettingsError(f"--from {start:%Y-%m-%d} --to {end:%Y-%m-%d}: the last day is before the first")
     request = MiniRequest(grid, names, _first(start), _last(end))
     settings = None if catalogue else read_settings(session_of(context).config)
     address, source = (settings.catalogue, settings.source) if settings else (catalogue, None)
