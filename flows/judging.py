@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -20,11 +20,13 @@ from monitoring.radiometry import radiometric_contradictions
 from monitoring.scenes import Scene, Sensor
 from monitoring.science import GeolocationRule
 from monitoring.seasons import Season
-from monitoring.series import PixelSeries, SensorSeries
+from monitoring.series import SensorSeries, joined
 from warehouse.cube import Cube
 
 #: Pixels that a scene is judged by at most: more say the same, and a season of them all fills the memory.
 MOST_JUDGED = 20_000
+#: Pixels, spread over the block, that an optical scene's percentiles are taken from at most.
+MOST_SPREAD = 5_000
 #: How far before a season its scenes are compared with what the cube holds.
 ONE_YEAR = timedelta(days=365)
 _RADAR = (Sensor.S1_ASCENDING, Sensor.S1_DESCENDING)
@@ -40,36 +42,57 @@ def contradicted(
     """
     asked = frozenset(scene.id for scene in scenes)
     held = [one for one in cube.held() if season.start - ONE_YEAR <= one.acquired_at < season.start]
-    chosen = judged_pixels(len(block.pixels))
-    series = cube.read(season.start - ONE_YEAR, season.end, chosen).keep(asked | {one.id for one in held})
-    found: list[LeftOut] = []
-    if workspace.settings.offset_rule == CORRECTED:
-        found += _mistaken(workspace, series)
     orbits = {one.id: one.relative_orbit for one in held} | {one.id: one.relative_orbit for one in scenes}
     before = frozenset(one.id for one in held)
+    found: list[LeftOut] = []
+    if workspace.settings.offset_rule == CORRECTED:
+        found += _mistaken(
+            workspace, _seen(cube, Sensor.S2, season, spread_pixels(len(block.pixels)), orbits)
+        )
+    chosen = middle_pixels(len(block.pixels))
     pixels = block.pixels.at(chosen)
     for sensor in _RADAR:
-        found += _elsewhere(series.of(sensor), orbits, before, pixels, workspace.science.geolocation)
+        radar = _seen(cube, sensor, season, chosen, orbits)
+        found += _elsewhere(radar, orbits, before, pixels, workspace.science.geolocation)
     return tuple(one for one in found if one.scene_id in asked)
 
 
-def judged_pixels(n: int) -> NDArray[np.int64]:
-    """Return the positions of the pixels a scene is judged by: all, or the middle ones of a large block.
+def spread_pixels(n: int) -> NDArray[np.int64]:
+    """Return the positions of the pixels an optical scene is judged by: all, or some of all of the block."""
+    return np.unique(np.linspace(0, n - 1, min(n, MOST_SPREAD)).astype(np.int64))
 
-    They lie together on the ground, which the correlation of radar scenes needs.
+
+def middle_pixels(n: int) -> NDArray[np.int64]:
+    """Return the positions of the pixels a radar scene is judged by: all, or the middle ones of a large one.
+
+    They lie together on the ground, which the correlation needs.
     """
     first = max(n - MOST_JUDGED, 0) // 2
     return np.arange(first, min(first + MOST_JUDGED, n))
 
 
-def _mistaken(workspace: Workspace, series: PixelSeries) -> list[LeftOut]:
-    clear = clear_observations(series.s2, workspace.clear_rule)
-    found = radiometric_contradictions(series.s2, clear, workspace.science.radiometry)
+def _seen(
+    cube: Cube, sensor: Sensor, season: Season, positions: NDArray[np.int64], scenes: Collection[str]
+) -> SensorSeries | None:
+    """Return some scenes of a season and of the year before at some pixels; None where there is none.
+
+    Read a few at a time: the memory it takes is that of what is kept.
+    """
+    parts = cube.batches(sensor, season.start - ONE_YEAR, season.end, positions)
+    kept = [part.keep(scenes) for part in parts]
+    return joined(kept) if kept else None
+
+
+def _mistaken(workspace: Workspace, optical: SensorSeries | None) -> list[LeftOut]:
+    if optical is None:
+        return []
+    clear = clear_observations(optical, workspace.clear_rule)
+    found = radiometric_contradictions(optical, clear, workspace.science.radiometry)
     return [LeftOut("radiometry", scene_id, each.reason) for scene_id, each in sorted(found.items())]
 
 
 def _elsewhere(
-    radar: SensorSeries,
+    radar: SensorSeries | None,
     orbits: Mapping[str, int],
     before: frozenset[str],
     pixels: PixelSet,
@@ -79,6 +102,8 @@ def _elsewhere(
 
     Else they are compared with each other, which cannot show that all of them moved.
     """
+    if radar is None:
+        return
     for orbit in sorted({orbits[scene_id] for scene_id in radar.scene_ids}):
         members = radar.keep({scene_id for scene_id in radar.scene_ids if orbits[scene_id] == orbit})
         earlier = before & set(members.scene_ids)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,23 @@ class SensorSeries:
             None if self.scl is None else self.scl[chosen],
             None if self.cloud is None else self.cloud[chosen],
         )
+
+
+def joined(parts: Sequence[SensorSeries]) -> SensorSeries:
+    """Return the parts of one sensor's series, at least one, as one, in their order."""
+
+    def whole(arrays: Sequence[NDArray[Any] | None]) -> Any:
+        present = [array for array in arrays if array is not None]
+        return np.concatenate(present) if len(present) == len(parts) else None
+
+    return SensorSeries(
+        parts[0].sensor,
+        whole([part.acquired_at for part in parts]),
+        tuple(scene_id for part in parts for scene_id in part.scene_ids),
+        whole([part.values for part in parts]),
+        whole([part.scl for part in parts]),
+        whole([part.cloud for part in parts]),
+    )
 
 
 @dataclass(frozen=True)
