@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flows.ledger import State
@@ -81,7 +82,7 @@ def season_rows(reader: Reader) -> Rows:
     estimates = Counter(row["season"] for row in reader.history())
     scenes = Counter(season for season, _ in {(row["season"], row["id"]) for row in reader.scenes()})
     failed = Counter(row["season"] for row in reader.quality() if not row["success"])
-    held = Counter(row["season"] for row in reader.quarantined() if row["gate"] != "catalogue")
+    held = Counter(row["season"] for row in quarantine_rows(reader))
     unread = Counter(row["season"] for row in unread_rows(reader))
     blocks = _blocks(reader)
     return [
@@ -144,7 +145,37 @@ def unread_rows(reader: Reader) -> Rows:
 
 
 def quarantine_rows(reader: Reader) -> Rows:
-    """Return what the gates hold back; items the catalogue itself superseded are no trouble and left out."""
+    """Return what the gates hold back, without what has come through since.
+
+    The table keeps every refusal for good; a scene whose assets were read at a later try, and a season of a
+    woodland estimated since, are held back no more. Items the catalogue itself superseded are no trouble and
+    left out.
+    """
     columns = ("season", "gate", "key", "reasons")
+    came_through = _recovered(reader), _estimated_at(reader)
     rows = (row for row in reader.quarantined() if row["gate"] != "catalogue")
-    return [{column: row[column] for column in columns} for row in rows]
+    return [{column: row[column] for column in columns} for row in rows if not _is_over(row, *came_through)]
+
+
+def _recovered(reader: Reader) -> frozenset[tuple[str, str]]:
+    """Return (season, scene id) of scenes whose unread assets have all been read since."""
+    states: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in reader.asset_failures():
+        states[row["season"], row["scene_id"]].add(row["state"])
+    return frozenset(scene for scene, found in states.items() if found == {State.RECOVERED})
+
+
+def _estimated_at(reader: Reader) -> dict[tuple[str, str], datetime]:
+    return {(row["season"], row["woodland_id"]): row["recorded_at"] for row in reader.history()}
+
+
+def _is_over(
+    row: Record,
+    recovered: frozenset[tuple[str, str]],
+    estimated_at: Mapping[tuple[str, str], datetime],
+) -> bool:
+    named = (row["season"], row["key"])
+    if row["gate"] == "pixels":
+        return named in recovered
+    estimated = estimated_at.get(named)
+    return row["gate"] == "estimates" and estimated is not None and estimated > row["recorded_at"]

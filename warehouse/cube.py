@@ -17,6 +17,7 @@ import icechunk
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.errors import GroupNotFoundError
 
 from monitoring.errors import WarehouseError
 from monitoring.grid import Block, PixelSet
@@ -260,7 +261,7 @@ def _opened(path: Path, block: Block) -> Cube:
 
 
 def _axis(store: icechunk.IcechunkStore) -> PixelSet:
-    return stored_pixels(zarr.open_group(store, path=Sensor.S2.value, mode="r"))
+    return stored_pixels(_group(store, Sensor.S2))
 
 
 def _grown(cube: Cube) -> Cube:
@@ -297,7 +298,11 @@ def _create(path: Path, block: Block) -> None:
 
 
 def _group(store: icechunk.IcechunkStore, sensor: Sensor) -> zarr.Group:
-    return zarr.open_group(store, path=sensor.value, mode="r")
+    """Return a sensor's group; OSError where what Icechunk keeps of it is missing or damaged."""
+    try:
+        return zarr.open_group(store, path=sensor.value, mode="r")
+    except GroupNotFoundError as error:
+        raise OSError(f"group {sensor.value}: missing or damaged") from error
 
 
 def _lease_path(path: Path) -> Path:

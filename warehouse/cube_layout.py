@@ -159,11 +159,11 @@ def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def content(array: zarr.Array[Any], selection: Any = ...) -> NDArray[Any]:
-    """Return part of an array; WarehouseError for a damaged chunk. Lists of positions select apart."""
+    """Return part of an array; OSError for a damaged chunk. Lists of positions select apart."""
     try:
         return np.asarray(array.oindex[selection] if _is_apart(selection) else array[selection])
     except (ValueError, RuntimeError) as error:  # what a checksum and a decoder raise
-        raise WarehouseError(f"cube array {array.path}: {error}") from error
+        raise OSError(f"array {array.path}: {error}") from error
 
 
 def _is_apart(selection: Any) -> bool:

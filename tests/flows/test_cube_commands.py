@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from flows import cli
 from flows.commands import cubes
 from flows.workspace import Workspace, open_workspace
-from monitoring.errors import UnderwoodError
+from monitoring.errors import SettingsError, UnderwoodError
 from monitoring.grid import Block
 from monitoring.scenes import Scene, Sensor
 from warehouse.cube import Observation, open_cube
@@ -413,3 +413,26 @@ def test_a_name_as_long_as_may_be_is_written(service: Service, tmp_path: Path) -
     out = tmp_path / ("é" * 127)
     service.said(*COPSE, "--as", "zarr", "--out", out)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_minicube_whose_last_day_is_before_its_first_is_wrong_use(tmp_path: Path) -> None:
+    days = ("--from", "2024-03-02", "--to", "2024-03-01")
+    asked = ("cube", "make", "--lat", "51.6", "--lon", "-1.8", *days, "--catalogue", "none")
+    result = CliRunner().invoke(cli.app, [*asked, "--out", str(tmp_path / "m.nc")])
+    assert isinstance(result.exception, SettingsError)
+    assert "2024-03-02 --to 2024-03-01: the last day is before the first" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [("chunks", "array s2/values: "), ("manifests", ""), ("snapshots", "group s2: missing or damaged")],
+)
+def test_a_damaged_cube_is_one_line_that_names_it(tmp_path: Path, part: str, said: str) -> None:
+    service = start(tmp_path)
+    fill(service)
+    cube = service.workspace.cube / service.block.id
+    for path in (cube / part).rglob("*"):
+        path.write_bytes(bytes(byte ^ 0xFF for byte in path.read_bytes()))
+    refusal = service.refusal(*COPSE, "--as", "netcdf", "--out", tmp_path / "copse.nc")
+    assert refusal.startswith(f"cube {cube}: {said}")
+    assert not (tmp_path / "copse.nc").exists()
