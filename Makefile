@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest clean
+.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest bench-heads clean
 
 setup: $(READY)
 
@@ -51,6 +51,10 @@ bench-encoders: $(READY)
 # One block-season over a slow network, beside odc-stac and beside whole downloads.
 bench-ingest: $(READY)
 	$(BIN)/python bench/ingest.py --out bench/ingest.json
+
+# The richness head on the archive of `make demo` (or DEMO=folder): skill, intervals, applicability, truth.
+bench-heads: $(READY)
+	$(BIN)/python bench/heads.py $(or $(DEMO),demo) --out bench/heads.json
 
 clean:
 	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

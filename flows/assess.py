@@ -11,7 +11,7 @@ from datetime import datetime
 import pandas as pd
 
 from flows.ingest import checks_of
-from flows.load import LEASE_WAIT_S, held_back, quality_rows
+from flows.load import LEASE_WAIT_S, held_back, quality_rows, target_of
 from flows.quality.gate import Verdict, check_trends
 from flows.workspace import Workspace
 from monitoring.alerts import Alert, raise_alerts
@@ -19,6 +19,7 @@ from monitoring.contrasts import Contrast, contrast
 from monitoring.controls import controls_among
 from monitoring.science import Science
 from monitoring.seasons import Season
+from monitoring.targets import Target
 from monitoring.trends import RichnessSeries, Trend, test_family
 from monitoring.woodlands import Woodland
 from warehouse.reader import read
@@ -68,9 +69,9 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
         return _record_end(workspace, season, run_id, now, "finished")
     with read(workspace.warehouse) as reader:
         series = reader.series(target, up_to=season)
-    if not any(season.year in one.years for one in series):
+    if not any(season.year in one.estimated for one in series):
         return _record_end(workspace, season, run_id, now, "failed")
-    findings = find(series, workspace.woodlands, workspace.science, season)
+    findings = find(series, workspace.woodlands, workspace.science, season, target_of(workspace))
     assessment = Assessment(
         season=season.id,
         target=target,
@@ -94,7 +95,11 @@ def _record_end(
 
 
 def find(
-    series: Sequence[RichnessSeries], woodlands: Sequence[Woodland], science: Science, season: Season
+    series: Sequence[RichnessSeries],
+    woodlands: Sequence[Woodland],
+    science: Science,
+    season: Season,
+    target: Target,
 ) -> Findings:
     """Return what the histories show: trends through their gate, contrasts per park, alerts."""
     by_id = {woodland.id: woodland for woodland in woodlands}
@@ -102,10 +107,10 @@ def find(
     controls = controls_among(known, by_id)
     trends = [trend for trend in test_family(known, controls, science.trend) if trend.n >= MIN_YEARS_SHOWN]
     columns = [field.name for field in fields(Trend)]
-    verdict = check_trends(pd.DataFrame([asdict(each) for each in trends], columns=columns), season, science)
+    verdict = check_trends(pd.DataFrame([asdict(each) for each in trends], columns=columns), season, target)
     sound = frozenset(verdict.passed["woodland_id"]) if len(verdict.passed) else frozenset()
     kept = tuple(trend for trend in trends if trend.woodland_id in sound)
-    alerts = raise_alerts(kept, known, controls, science.alert, season.id, science.estimation.target)
+    alerts = raise_alerts(kept, known, controls, science.alert, season.id, target.name)
     return Findings(kept, _contrasts(known, by_id, science), alerts, verdict)
 
 
@@ -115,7 +120,8 @@ def _contrasts(
     parks: dict[str, tuple[list[RichnessSeries], list[RichnessSeries]]] = defaultdict(lambda: ([], []))
     for one in series:
         woodland = woodlands[one.woodland_id]
-        parks[woodland.park][not woodland.is_ancient].append(one)
+        if len(one.years):
+            parks[woodland.park][not woodland.is_ancient].append(one)
     return tuple(contrast(park, *parks[park], science.trend) for park in sorted(parks))
 
 
@@ -126,6 +132,7 @@ def series_hash(series: Sequence[RichnessSeries]) -> str:
         digest.update(one.woodland_id.encode())
         for values in (one.years.astype("<i8"), one.mean.astype("<f8"), one.sd.astype("<f8")):
             digest.update(values.tobytes())
+        digest.update(one.outside.astype("<i8").tobytes())
     return digest.hexdigest()[:12]
 
 

@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from flows.commands import cubes, looking, minicubes, modelling, operating, panels, running, scenes, weights
+from flows.commands import (
+    cubes,
+    heads,
+    looking,
+    maps,
+    minicubes,
+    modelling,
+    operating,
+    panels,
+    running,
+    scenes,
+    weights,
+)
 from flows.commands.session import Session
 from monitoring.errors import SeasonError, SettingsError, UnderwoodError
 
@@ -24,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (running, looking, modelling, weights, panels, scenes, cubes, minicubes, operating):
+for room in (running, looking, heads, maps, modelling, weights, panels, scenes, cubes, minicubes, operating):
     room.add_commands(app)
 
 

@@ -97,7 +97,7 @@ def _timed(timings: dict[str, float], what: str) -> Iterator[None]:
 def _train_once(workspace: Workspace) -> None:
     from flows.training import train
 
-    if not workspace.head_directory.exists():
+    if not workspace.shelf.promoted:
         train(workspace, DEMO_DAY)
 
 

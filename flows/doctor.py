@@ -60,7 +60,7 @@ def _looks(now: datetime) -> Iterator[tuple[str, Callable[[Workspace], str]]]:
     yield "offset rule", _offset_rule
     yield "encoder", _encoder
     yield "panels", _panels
-    yield "head", lambda workspace: f"{workspace.head.card.id}"
+    yield "head", _head
     yield "snapshot", _snapshot
 
 
@@ -183,6 +183,17 @@ def _panels(workspace: Workspace) -> str:
     from flows.drift import standing_of_panels
 
     return standing_of_panels(workspace)
+
+
+def _head(workspace: Workspace) -> str:
+    """Return which head speaks for the target, loaded and held to the encoder in use, and how good it is."""
+    card = workspace.head.card
+    r2 = card.scores.r2.estimate
+    score = f"R2 {r2:.2f}" if r2 is not None else "R2 undefined"
+    said = f"{card.id} of {card.encoder_id}, {card.candidate}, {score} held out by {card.primary}"
+    if card.target != workspace.target:
+        return f"{said}; warning: {card.target.name} was defined otherwise when it was fitted; train anew"
+    return said
 
 
 def _snapshot(workspace: Workspace) -> str:

@@ -80,14 +80,17 @@ def staged_block_path(workspace: Workspace, receipt: IngestReceipt) -> Path:
 
 
 def estimate_block(workspace: Workspace, block: Block, season: Season, listing_uri: str) -> EstimateReceipt:
-    """Stage the estimates of a block-season; nothing is computed when they are staged already."""
+    """Stage the estimates of a block-season; nothing is computed when they are staged already.
+
+    A staged file that was deleted is made anew, that of the observations as well as that of the estimates.
+    """
     listing = read_listing(Path(listing_uri))
     inputs = inputs_hash(block, listing, workspace.settings)
     path = staged_path(workspace, block, season, inputs)
+    if not listing.published and not observations_path(path).exists():
+        counted = observation_rows(workspace, block, season, listing, inputs)
+        write_rows(observations_path(path), ObservationRow, counted)
     if not path.exists():
-        if not listing.published:
-            counted = observation_rows(workspace, block, season, listing, inputs)
-            write_rows(observations_path(path), ObservationRow, counted)
         write_estimates(path, estimate_rows(workspace, block, season, listing, inputs))
     return EstimateReceipt(block.id, season.id, str(path), inputs, len(block.woodland_ids))
 
@@ -122,7 +125,10 @@ def estimate_rows(
     """Return the staged rows of a block-season: embed (or read), predict, aggregate."""
     embeddings, counts = season_embeddings(workspace, block, season, listing, inputs)
     pixel_estimates = workspace.head.predict(embeddings.values)
-    found = aggregate(block.woodland_ids, block.coverage, pixel_estimates, counts)
+    cells, correlation = block.pixels, workspace.head.correlation
+    found = aggregate(
+        block.woodland_ids, block.coverage, pixel_estimates, counts, cells.column, cells.row, correlation
+    )
     return tuple(
         EstimateRow.of(
             estimate,

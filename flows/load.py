@@ -22,8 +22,10 @@ from flows.listing import Check, Listing, read_listing
 from flows.quality.gate import Verdict, check_estimates
 from flows.quality.suites import OBSERVATION_COLUMNS
 from flows.workspace import Workspace
+from monitoring.errors import WarehouseError
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
+from monitoring.targets import Target
 from warehouse.records import (
     AssetFailureRow,
     BlockSeasonRow,
@@ -40,7 +42,7 @@ from warehouse.writer import Writer, open_writer
 
 if TYPE_CHECKING:
     from models.encoders.card import EncoderCard
-    from models.heads.head import HeadCard
+    from models.heads.card import HeadCard
 
 #: Namespace of run ids: the same run of the same inputs has the same id.
 RUN_NAMESPACE = uuid.UUID("6f2d8a52-6a1c-4e0e-9c39-3d6f0b6c5c11")
@@ -68,12 +70,13 @@ def load_season(
     now: datetime,
 ) -> LoadReceipt:
     """Load a season's scenes, checks and estimates; what its gate refuses goes to quarantine instead."""
+    refuse_lost_warehouse(workspace.warehouse, workspace.published)
     listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
     inputs = {receipt.block_id: receipt.inputs_hash for receipt in staged}
     rows = [row for receipt in staged for row in read_estimates(Path(receipt.staged))]
     frame = estimate_frame(rows, workspace.reads_published)
     uncounted = uncounted_columns(frame) if workspace.reads_published else ()
-    verdict = check_estimates(frame, season, workspace.science, uncounted)
+    verdict = check_estimates(frame, season, workspace.science, target_of(workspace), uncounted)
     run_id = name_run(workspace, season, staged)
     passed = _passed(rows, verdict, run_id)
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
@@ -93,6 +96,23 @@ def load_season(
         else:
             added += writer.finish_run(run_id, "failed", now=now)
     return LoadReceipt(run_id, added, _problems(verdict, season) if rows else ())
+
+
+def refuse_lost_warehouse(warehouse: Path, published: Path) -> None:
+    """Raise WarehouseError where there is a published snapshot and no warehouse it could come from.
+
+    A new warehouse would hold one season, and publishing it would replace the histories of all.
+    """
+    if published.is_file() and not warehouse.exists():
+        raise WarehouseError(
+            f"warehouse {warehouse}: missing, while its snapshot {published} exists; put the warehouse back "
+            "(a copy of the snapshot will do), or move the snapshot away to begin anew"
+        )
+
+
+def target_of(workspace: Workspace) -> Target:
+    """Return what the head in use predicts, with its unit and bounds."""
+    return workspace.head.card.target
 
 
 def estimate_frame(rows: Sequence[EstimateRow], published: bool = False) -> pd.DataFrame:

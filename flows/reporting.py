@@ -14,12 +14,14 @@ from statistics import fmean
 from typing import Any
 
 from flows.sources.catalogues.provenance import SIMULATED
+from flows.standing import quarantine_rows
 from flows.workspace import Workspace
 from monitoring.controls import Control, controls_among
 from monitoring.errors import ReportError
 from monitoring.histories import RichnessSeries
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
+from monitoring.wording import counted
 from reports.content import (
     ContrastLine,
     EncoderLine,
@@ -34,6 +36,7 @@ from reports.content import (
     ReportContent,
     ScenesOfYear,
     SeasonSeen,
+    Target,
     UnderFloorLine,
     UnreadLine,
     WoodlandLine,
@@ -42,6 +45,9 @@ from reports.content import (
 from reports.gather import group_years, summary_of
 from reports.report import write_report
 from warehouse.reader import Reader, Record, read
+
+#: The target whose words the report knows; any other goes by its own name and unit.
+RICHNESS = "richness"
 
 
 def write_season_report(
@@ -62,8 +68,9 @@ def report_content(
     lines = woodland_lines(reader, target, park, season)
     quality = quality_of(reader, season, park)
     provenance = provenance_of(reader, target, park)
+    words = target_words(reader, target)
     return ReportContent(
-        title="Ectomycorrhizal richness beneath woodland",
+        title=f"{words.name[:1].upper()}{words.name[1:]} beneath woodland",
         park=park or "all parks",
         season=season.id,
         generated_at=generated_at,
@@ -72,6 +79,7 @@ def report_content(
         contrasts=contrast_lines(reader, target, park, lines),
         quality=quality,
         provenance=provenance,
+        target=words,
         science=workspace.science,
         is_simulated=SIMULATED
         in (*provenance.catalogue_source.split(", "), *workspace.encoder_card.allowed_sources),
@@ -79,6 +87,43 @@ def report_content(
             NotableYear(int(year), label) for year, label in sorted(workspace.settings.notable_years.items())
         ),
     )
+
+
+def target_words(reader: Reader, target: str) -> Target:
+    """Return what a target is called: one other than richness by its name, in the unit its head states."""
+    if target == RICHNESS:
+        return Target()
+    name, unit = target.replace("_", " "), _unit(_head_card(reader, target))
+    return Target(
+        name=name,
+        unit=unit,
+        slope_unit=f"{unit} per year",
+        short_name=name,
+        short_unit=unit,
+        meaning=f"Expected {name} in one standard sample, {unit}",
+    )
+
+
+def _unit(card: Mapping[str, Any]) -> str:
+    """Return the unit on a head's card; cards of earlier versions name their target only."""
+    stated = card["target"]
+    return str(stated["unit"]) if isinstance(stated, dict) else "unit not stated"
+
+
+def _head_card(reader: Reader, target: str) -> Mapping[str, Any]:
+    """Return the card of the head that speaks for a target; ReportError where none does."""
+    model = _current_model(reader, target)
+    card: Mapping[str, Any] = next(
+        json.loads(row["card"]) for row in reader.models() if row["id"] == model["head"]
+    )
+    return card
+
+
+def _current_model(reader: Reader, target: str) -> Record:
+    model = next((row for row in reader.current_models() if row["target"] == target), None)
+    if model is None:
+        raise ReportError(f"target {target!r}: the warehouse holds no estimate of it")
+    return model
 
 
 def _refuse_unassessed(reader: Reader, season: Season, target: str, park: str) -> None:
@@ -156,9 +201,7 @@ def _line(
     control: tuple[tuple[int, float], ...],
     indices: tuple[IndexYear, ...],
 ) -> WoodlandLine:
-    figures = (
-        {name: trend[name] for name in _TREND_FIGURES} if trend else {"reason": "no annual estimate yet"}
-    )
+    figures = {name: trend[name] for name in _TREND_FIGURES} if trend else {"reason": _why_no_trend(history)}
     return WoodlandLine(
         **{name: woodland[name] for name in _WOODLAND_FIELDS},
         history=tuple(_year_value(row) for row in history),
@@ -171,6 +214,15 @@ def _line(
     )
 
 
+def _why_no_trend(history: Sequence[Record]) -> str:
+    """Return why a woodland has no slope, in the same words for every woodland that has no better reason."""
+    outside = sum(not row["is_applicable"] for row in history)
+    if not history:
+        return "no annual estimate yet"
+    inside = f"{counted(len(history) - outside, 'year')} with an estimate to test"
+    return f"{inside}: {outside} more outside the area of applicability" if outside else inside
+
+
 _WOODLAND_FIELDS = ("id", "name", "park", "status", "is_ancient", "area_ha", "geometry")
 _TREND_FIGURES = (
     "slope", "slope_low", "slope_high", "p", "q", "n",
@@ -180,7 +232,15 @@ _TREND_FIGURES = (
 
 def _year_value(row: Record) -> YearValue:
     year = Season.parse(row["season"]).year
-    return YearValue(year, row["mean"], row["sd"], row["coverage"], row["n_s2"])
+    return YearValue(
+        year=year,
+        mean=row["mean"],
+        sd=row["sd"],
+        coverage=row["coverage"],
+        n_s2=row["n_s2"],
+        applicable_share=row["applicable_share"],
+        is_applicable=row["is_applicable"],
+    )
 
 
 def contrast_lines(
@@ -215,8 +275,8 @@ def quality_of(reader: Reader, season: Season, park: str) -> Quality:
         ),
         quarantined=tuple(
             QuarantinedLine(row["key"], row["season"], row["gate"], row["reasons"])
-            for row in reader.quarantined()
-            if row["season"] in finals and row["gate"] != "catalogue"
+            for row in quarantine_rows(reader)
+            if row["season"] in finals
         ),
         gates=_gates(reader, finals),
         seen=_seen(reader, standings, park),
@@ -287,9 +347,7 @@ def _gates(reader: Reader, seasons: Iterable[str]) -> tuple[GateLine, ...]:
 
 def provenance_of(reader: Reader, target: str, park: str) -> Provenance:
     """Return what made the numbers of the report, from the cards and runs the warehouse holds."""
-    model = next((row for row in reader.current_models() if row["target"] == target), None)
-    if model is None:
-        raise ReportError(f"target {target!r}: the warehouse holds no estimate of it")
+    model = _current_model(reader, target)
     cards = {row["id"]: json.loads(row["card"]) for row in reader.models()}
     rows = reader.history(target=target, park=park or None)
     scenes = reader.scenes()
@@ -314,20 +372,34 @@ def _encoder_line(card: Mapping[str, Any]) -> EncoderLine:
 
 
 def _head_line(card: Mapping[str, Any]) -> HeadLine:
-    spatial, random, domain = card["spatial"], card["random"], card["domain"]
+    honest, flattered = _scheme_scores(card, card.get("primary", "")), _scheme_scores(card, "random")
     return HeadLine(
         id=card["id"],
         n_samples=card["n_samples"],
-        r2_spatial=_number(spatial["r2"]),
-        rmse_spatial=spatial["rmse"],
-        coverage_spatial=_number(spatial["coverage_90"]),
-        r2_random=_number(random["r2"]),
-        rmse_random=random["rmse"],
-        coverage_random=_number(random["coverage_90"]),
-        training_domain=(
-            f"{card['n_samples']} field samples, {domain['west']:.2f} to {domain['east']:.2f} degrees east, "
-            f"{domain['south']:.2f} to {domain['north']:.2f} degrees north"
-        ),
+        r2_spatial=honest["r2"],
+        rmse_spatial=honest["rmse"],
+        coverage_spatial=honest["coverage_90"],
+        r2_random=flattered["r2"],
+        rmse_random=flattered["rmse"],
+        coverage_random=flattered["coverage_90"],
+        training_domain=f"{card['n_samples']} field samples{_extent(card['domain'])}",
+    )
+
+
+def _scheme_scores(card: Mapping[str, Any], scheme: str) -> dict[str, float]:
+    """Return the scores of a head under a scheme; NaN where its card has none, as early ones."""
+    rows = {row["scheme"]: row["scores"] for row in card.get("schemes", ())}
+    scores = rows.get(scheme) or {}
+    names = ("r2", "rmse", "coverage_90")
+    return {name: _number(scores[name]["estimate"] if scores else None) for name in names}
+
+
+def _extent(domain: Mapping[str, Any]) -> str:
+    if domain["west"] is None:
+        return ""
+    return (
+        f", {domain['west']:.2f} to {domain['east']:.2f} degrees east, "
+        f"{domain['south']:.2f} to {domain['north']:.2f} degrees north"
     )
 
 

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
     samples: Path | None = None
     """Table of field samples that `underwood train` learns from."""
+    target: Path | None = None
+    """A target of your own (.toml), by the name that the science gives; the built-in one where absent."""
     science: Path | None = None
     """Scientific choices; the built-in ones where absent."""
     encoder: str = "underwood-student-1"
@@ -176,7 +178,7 @@ class Settings(BaseSettings):
     def _anchor_paths(self) -> Self:
         """Make every path absolute, so that a worker started elsewhere finds the same files."""
         anchor = self.config_file.resolve().parent
-        for name in ("home", "woodlands", "samples", "science", "encoder_weights"):
+        for name in ("home", "woodlands", "samples", "target", "science", "encoder_weights"):
             path = getattr(self, name)
             if path is not None:
                 object.__setattr__(self, name, (anchor / path).resolve())

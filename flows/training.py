@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,23 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from flows.drift import refuse_drifted_training
+from flows.embedding_files import NamedEmbeddings, read_named_embeddings
 from flows.estimate import embed, season_dpixels
 from flows.ingest import ingest_block
 from flows.listing import read_listing
+from flows.progress import counting
 from flows.published import list_published, read_kept
 from flows.sources.catalogues.provenance import SIMULATED
-from flows.sources.samples import read_samples
+from flows.sources.covariates import sample_rasters
+from flows.sources.field_samples.columns import SampleColumns
+from flows.sources.field_samples.defects import REFUSED
+from flows.sources.field_samples.defects import DefectCount as Counted
+from flows.sources.field_samples.reading import read_samples
 from flows.sources.scenes.offsets import CORRECTED
 from flows.workspace import Workspace
 from models.encoders.inputs.dpixels import DPixels
-from models.heads.head import Head, fit_head, save_head
+from models.heads.candidates.registry import SETS
+from models.heads.card import DefectCount, EncoderIdentity, read_head_card, refuse_other_encoder
+from models.heads.crew import Crew
+from models.heads.fitting import Fitting, fit_head
+from models.heads.folds import on_unit_sphere
+from models.heads.head import Head
+from models.heads.samples import Labels
 from models.pretraining.pretrain import PretrainConfig, PretrainResult, pretrain
-from monitoring.errors import SampleError, SettingsError
+from monitoring.errors import ModelError, SampleError, SettingsError
 from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, tile_epsg
 from monitoring.samples import FieldSample
 from monitoring.seasons import Season, seasons_between
+from monitoring.targets import Target
 
 #: Called with (units done so far, units in all).
 Progress = Callable[[int, int], None]
@@ -43,37 +57,168 @@ class TrainingSet:
     """(n, D); NaN rows where the pixel was not observed that year."""
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a head is to learn, and how."""
+
+    target: Target
+    samples: Path
+    """Table of field samples."""
+    year_if_missing: int | None = None
+    group_column: str | None = None
+    """Column of the table that folds keep together."""
+    covariates: Mapping[str, Path] = field(default_factory=dict)
+    """Rasters to compare embeddings with, by name."""
+    candidates: tuple[str, ...] = SETS["quick"]
+    seed: int = 0
+    workers: int = 1
+
+
 def train(workspace: Workspace, now: datetime) -> Head:
-    """Fit the head of the target to the field samples and keep it, replacing the one before.
+    """Fit the head of the target to the field samples and keep it; the first of a target is promoted.
 
-    now: when the catalogue is looked into.
-
-    DriftError, with nothing written, where the encoder no longer says what its panels do.
+    now: when the catalogue is looked into. DriftError, with nothing written, where the encoder no longer says
+    what its panels do.
     """
-    samples = usable_samples(workspace)
-    refuse_drifted_training(workspace)
-    gathered = gather(workspace, samples, now)
-    head = fit_head(
-        gathered.embeddings,
-        np.array([sample.richness for sample in gathered.samples]),
-        np.array([sample.reads for sample in gathered.samples]),
-        coordinates=np.array([(sample.longitude, sample.latitude) for sample in gathered.samples]),
-        years=[sample.year for sample in gathered.samples],
-        encoder=workspace.encoder_card,
-        target=workspace.science.estimation.target,
-        seed=0,
-    )
-    save_head(head, workspace.head_directory)
-    return head
-
-
-def usable_samples(workspace: Workspace) -> tuple[FieldSample, ...]:
-    """Return the field samples that can be matched to a year of scenes."""
     path = workspace.settings.samples
     if path is None:
         raise SampleError("training needs field samples: set `samples` in the settings file")
-    samples: tuple[FieldSample, ...] = read_samples(path).samples
-    return samples
+    head = fit_from_cube(workspace, Lesson(workspace.target, path), now)
+    keep(workspace, head, now)
+    return head
+
+
+def keep(workspace: Workspace, head: Head, now: datetime) -> Path:
+    """Keep a head beside the others of its target; where none can speak for the target, this one does."""
+    shelf = workspace.shelf
+    path = shelf.keep(head)
+    if not _has_a_voice(workspace):
+        shelf.promote(head.card.id, now)
+    return path
+
+
+def _has_a_voice(workspace: Workspace) -> bool:
+    """Return whether the promoted head can be read and belongs to the encoder in use."""
+    try:
+        refuse_other_encoder(read_head_card(workspace.shelf.in_use), workspace.encoder_card)
+    except ModelError:
+        return False
+    return True
+
+
+def fit_from_cube(workspace: Workspace, lesson: Lesson, now: datetime) -> Head:
+    """Return a head fitted to embeddings of the samples' own pixels and years."""
+    reading = read_samples(
+        lesson.samples,
+        lesson.target,
+        SampleColumns(group=lesson.group_column),
+        year_if_missing=lesson.year_if_missing,
+    )
+    refuse_drifted_training(workspace)
+    gathered = gather(workspace, reading.samples, now)
+    woods = woods_of(workspace)
+    return fit(lesson, gathered, workspace.encoder_card, reading.defects, woods)
+
+
+def fit_from_file(lesson: Lesson, path: Path, encoder: str | None) -> Head:
+    """Return a head fitted to embeddings from a file, matched to the samples by `sample_id`."""
+    embeddings = read_named_embeddings(path, encoder)
+    reading = read_samples(
+        lesson.samples,
+        lesson.target,
+        SampleColumns(group=lesson.group_column),
+        year_if_missing=lesson.year_if_missing,
+        needs_year=False,
+        needs_coordinates=lesson.group_column is None,
+    )
+    wanted = tuple(each.id for each in reading.samples)
+    refuse_strangers(lesson.samples, wanted, path, embeddings)
+    gathered = TrainingSet(reading.samples, embeddings.of(wanted))
+    defects = [*reading.defects, *unmatched(wanted, embeddings)]
+    return fit(lesson, gathered, embeddings.encoder, defects, None)
+
+
+def refuse_strangers(table: Path, wanted: Sequence[str], path: Path, embeddings: NamedEmbeddings) -> None:
+    """SampleError where no sample has an embedding: the two files name different things."""
+    if not embeddings.among(wanted):
+        raise SampleError(
+            f"embeddings {path}: none of {len(embeddings.ids)} belongs to a usable sample of {table}; "
+            f"ids there are like {wanted[0]!a}, here like {embeddings.ids[0]!a}"
+        )
+
+
+def unmatched(wanted: Sequence[str], embeddings: NamedEmbeddings) -> Iterator[Counted]:
+    """Yield how many samples have no embedding, and how many embeddings belong to no usable sample."""
+    found = embeddings.among(wanted)
+    if missing := len(wanted) - found:
+        yield Counted("no embedding of this id", "there is nothing to learn from", REFUSED, missing)
+    if spare := len(embeddings.ids) - found:
+        yield Counted("embedding of no usable sample", "there is nothing to learn", REFUSED, spare)
+
+
+@dataclass(frozen=True)
+class Woods:
+    """Where a head is to be used."""
+
+    places: NDArray[np.float64]
+    """(m, 2) longitude, latitude of a point inside each woodland."""
+    park: NDArray[np.int64]
+    """(m,) number of the park it lies in."""
+
+    def park_of(self, coordinates: NDArray[np.float64]) -> NDArray[np.int64] | None:
+        """Return (n,) the park of the nearest woodland; None where there is one park only."""
+        if len(np.unique(self.park)) < 2:
+            return None
+        _, nearest = cKDTree(on_unit_sphere(self.places)).query(on_unit_sphere(coordinates))
+        return np.asarray(self.park[nearest], np.int64)
+
+
+def woods_of(workspace: Workspace) -> Woods:
+    """Return where the woodlands lie."""
+    points = [woodland.geometry.representative_point() for woodland in workspace.woodlands]
+    _, park = np.unique([woodland.park for woodland in workspace.woodlands], return_inverse=True)
+    return Woods(np.array([(point.x, point.y) for point in points]), np.asarray(park, np.int64))
+
+
+def fit(
+    lesson: Lesson,
+    gathered: TrainingSet,
+    encoder: EncoderIdentity,
+    defects: Sequence[Counted],
+    woods: Woods | None,
+) -> Head:
+    """Return the head that a lesson gives; with woods, whole parks are left out as regions."""
+    labels = labels_of(gathered.samples, lesson)
+    how = Fitting(
+        seed=lesson.seed,
+        candidates=lesson.candidates,
+        beside=covariates_of(lesson, labels),
+        prediction_places=woods.places if woods else None,
+        region=woods.park_of(labels.coordinates) if woods else None,
+        defects=tuple(DefectCount(row.what, row.rule, row.outcome, row.rows) for row in defects),
+    )
+    crew = Crew(lesson.workers, counting)
+    return fit_head(gathered.embeddings, labels, lesson.target, encoder, how, crew)
+
+
+def labels_of(samples: Sequence[FieldSample], lesson: Lesson) -> Labels:
+    """Return the samples as arrays."""
+    _, group = np.unique([sample.group for sample in samples], return_inverse=True)
+    return Labels(
+        ids=tuple(sample.id for sample in samples),
+        value=np.array([sample.value for sample in samples]),
+        coordinates=np.array([(sample.longitude, sample.latitude) for sample in samples]),
+        effort=np.array([sample.effort for sample in samples]).reshape(len(samples), -1),
+        year=np.array([sample.year for sample in samples], np.int64),
+        group=np.asarray(group, np.int64) if lesson.group_column else None,
+    )
+
+
+def covariates_of(lesson: Lesson, labels: Labels) -> dict[str, NDArray[np.float64]]:
+    """Return the covariates at the samples, all rasters together as one set."""
+    if not lesson.covariates:
+        return {}
+    return {"covariates": sample_rasters(lesson.covariates, labels.coordinates).values}
 
 
 def gather(workspace: Workspace, samples: Sequence[FieldSample], now: datetime) -> TrainingSet:

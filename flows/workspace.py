@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.registry import Shelf
 from flows.seats import Seats, devices
 from flows.settings import Settings, read_settings
 from flows.sources.addresses import is_web
@@ -17,10 +18,12 @@ from flows.sources.boundaries.woodlands import BoundaryReading, read_woodlands
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from flows.sources.catalogues.provenance import GEOTESSERA
 from flows.sources.catalogues.signing import signer
+from flows.targets import read_target
 from monitoring.clear import ClearRule
-from monitoring.errors import BoundaryError, CardMismatchError, PixelReadError
+from monitoring.errors import BoundaryError, CardMismatchError, PixelReadError, SettingsError
 from monitoring.grid import Block, make_blocks
 from monitoring.science import Science, read_science
+from monitoring.targets import Target
 from monitoring.woodlands import Woodland
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ class Workspace:
 
     settings: Settings
     science: Science
+    head_id: str = ""
+    """Another head than the promoted one, to see what it would say; empty: the promoted one."""
 
     @property
     def cube(self) -> Path:
@@ -77,9 +82,23 @@ class Workspace:
         return set()
 
     @property
-    def head_directory(self) -> Path:
-        """Folder of the fitted head of the target."""
-        return self.settings.kept_in / "heads" / self.science.estimation.target
+    def heads(self) -> Path:
+        """Folder of the heads, one shelf per target."""
+        return self.settings.kept_in / "heads"
+
+    @property
+    def shelf(self) -> Shelf:
+        """The heads of the target: every one that was kept, and which of them speaks for it."""
+        return Shelf(self.heads / self.science.estimation.target)
+
+    @cached_property
+    def target(self) -> Target:
+        """What the head predicts; SettingsError where a target of one's own has another name."""
+        wanted, own = self.science.estimation.target, self.settings.target
+        target = read_target(str(own) if own else wanted)
+        if target.name != wanted:
+            raise SettingsError(f"target {own}: named {target.name!r}, the science says {wanted!r}")
+        return target
 
     @cached_property
     def boundaries(self) -> BoundaryReading:
@@ -183,10 +202,11 @@ class Workspace:
 
     @cached_property
     def head(self) -> Head:
-        """The fitted head that belongs to the encoder."""
+        """The head that speaks for the target; it belongs to the encoder and predicts where that embeds."""
         from models.heads.head import load_head
 
-        return load_head(self.head_directory, self.encoder_card)
+        where = self.shelf.find(self.head_id) if self.head_id else self.shelf.in_use
+        return load_head(where, self.encoder_card).on(devices(self.settings.device)[0])
 
 
 @lru_cache(maxsize=8)

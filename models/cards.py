@@ -18,10 +18,19 @@ Card = TypeVar("Card")
 def read_card(kind: type[Card], path: Path) -> Card:
     """Return the card in a JSON file as `kind`; ModelError for unknown, missing or mistyped fields."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
         raise ModelError(f"card {path}: {error}") from error
-    card: Card = _build(kind, content, f"card {path}")
+    return parse_card(kind, text, f"card {path}")
+
+
+def parse_card(kind: type[Card], text: str, where: str) -> Card:
+    """Return the card in a JSON text as `kind`, every number of the type its field states."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from error
+    card: Card = _build(kind, content, where)
     return card
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from monitoring.change_points import Fall, fall_p, strongest_fall
 from monitoring.controls import Control, series_to_test
 from monitoring.errors import SeasonError, TrendError
-from monitoring.histories import RichnessSeries
+from monitoring.histories import RichnessSeries, outside_words
 from monitoring.reasons import Evidence, sentence
 from monitoring.science import AlertRule
 from monitoring.seasons import Season
@@ -86,7 +86,8 @@ def raise_alerts(
 
     CONFIRMED when q and the loss over the record pass the rule and the woodland's own slope falls; WATCH when
     p does but not q. An alert is held at WATCH where there is no control to tell a decline from bad years,
-    and where it is a step that more than half of the tested woodlands share. Series and controls are those
+    and where it is a step that more than half of the tested woodlands share. No alert is raised where the
+    latest estimate lies outside the area of applicability. Series and controls are those
     the trends were tested with. SeasonError for a provisional season; TrendError for a trend without series
     or with years after the season.
     """
@@ -97,7 +98,11 @@ def raise_alerts(
         for trend in trends
         if np.isfinite(trend.p)
     }
-    looked_at = [name for name, each in tested.items() if _is_worth_a_look(each.trend, rule)]
+    looked_at = [
+        name
+        for name, each in tested.items()
+        if _is_worth_a_look(each.trend, rule) and not history[name].ends_outside
+    ]
     steps = {name: _step(tested[name]) for name in looked_at}
     shared_years = _shared_step_years(tested.values()) if any(steps.values()) else frozenset()
     return tuple(
@@ -110,6 +115,7 @@ def raise_alerts(
                 step=steps[name],
                 shared_step_years=shared_years,
                 passes_family=tested[name].trend.q <= rule.q_confirmed,
+                left_out=outside_words(history[name]),
             ),
             season,
             target,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,33 @@ class RichnessSeries:
 
     woodland_id: str
     years: NDArray[np.int64]
-    """(n,) calendar years, ascending; years without an estimate are absent."""
+    """(n,) calendar years, ascending; years without an estimate, or outside, are absent."""
     mean: NDArray[np.float64]
-    """(n,) expected taxa per standard sample."""
+    """(n,) in the target's unit."""
     sd: NDArray[np.float64]
     """(n,) standard deviation of `mean`."""
+    outside: NDArray[np.int64] = field(default_factory=lambda: np.array([], np.int64))
+    """(k,) years left out although they have an estimate: too little of it lies inside the area of
+    applicability. They are no part of any test, and none is in `years`."""
+
+    @property
+    def estimated(self) -> NDArray[np.int64]:
+        """The years with an estimate, inside or outside, ascending."""
+        return np.sort(np.concatenate([self.years[np.isfinite(self.mean)], self.outside]))
+
+    @property
+    def ends_outside(self) -> bool:
+        """True when the last year with an estimate lies outside the area of applicability."""
+        return len(self.outside) > 0 and bool(self.estimated[-1] == self.outside.max())
+
+
+def outside_words(series: RichnessSeries) -> str:
+    """Return `3 of 9 years lie outside the area of applicability`; empty where none does."""
+    if not len(series.outside):
+        return ""
+    verb = "lies" if len(series.outside) == 1 else "lie"
+    years = f"{len(series.outside)} of {len(series.estimated)} years"
+    return f"{years} {verb} outside the area of applicability"
 
 
 def on_common_years(
@@ -29,7 +51,8 @@ def on_common_years(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return all years that occur, (T,), and the values on them, (W, T), NaN where a woodland has none.
 
-    TrendError for a woodland given twice, years that repeat or run backwards, or an infinite value.
+    TrendError for a woodland given twice, years that repeat, run backwards or are outside as well, or an
+    infinite value.
     """
     _refuse_repeats(series)
     for one in series:
@@ -46,6 +69,12 @@ def _refuse_bad(series: RichnessSeries) -> None:
         raise TrendError(
             f"woodland {series.woodland_id}: {len(series.years)} years, {len(series.mean)} means and "
             f"{len(series.sd)} sds; they must be equally many"
+        )
+    both = np.intersect1d(series.years, series.outside)
+    if len(both):
+        raise TrendError(
+            f"woodland {series.woodland_id}: year {both[0]} is both tested and outside the area of "
+            "applicability"
         )
     backwards = np.flatnonzero(np.diff(series.years) <= 0)
     if len(backwards):

@@ -16,7 +16,7 @@ from monitoring.trends import Trend
 HELD = 0.25
 #: Confidence of the interval in a sentence, whatever the tables show: people meet one kind of interval.
 CONFIDENCE = 0.95
-#: How a target is called in a sentence; any other goes by its own name.
+#: How a target is called in a sentence; any other goes by its own name, `_` read as a space.
 TARGET_WORDS = {"richness": "expected taxa"}
 
 
@@ -36,6 +36,8 @@ class Evidence:
     """Years in which most tested woodlands fall."""
     passes_family: bool
     """True when q passes the rule."""
+    left_out: str = ""
+    """Which years were not tested, and why; empty where all were."""
 
     @property
     def has_control(self) -> bool:
@@ -54,17 +56,19 @@ class Evidence:
 
 
 def sentence(evidence: Evidence, target: str) -> str:
-    """Return the reason: loss, years, slopes with interval, n, q, what it is relative to, what holds it back.
+    """Return the reason: loss, years, slopes with interval, n, q, what it is relative to, what holds it back
+    and what was left out.
 
     It has the woodland as its subject: "lost 31 % of its expected taxa between 2017 and 2025 (-1.9 a year;
     against other woodland -2 a year, 95 % interval -2.4 to -1.5, 9 years, q 0.002) while other woodland in
     Hallin Fells held". The interval is that of the tested series, which q belongs to.
     """
     trend = evidence.trend
-    words = TARGET_WORDS.get(target, target)
+    words = TARGET_WORDS.get(target, target.replace("_", " "))
     years = f"between {trend.first_year} and {trend.last_year}"
     loss = f"lost {100 * trend.decline_fraction:.0f} % of its {words} {years}{_step(evidence.step)}"
-    return f"{loss} {_figures(evidence)} {_beside(evidence)}{_held_back(evidence)}"
+    left_out = f"; left out: {evidence.left_out}" if evidence.left_out else ""
+    return f"{loss} {_figures(evidence)} {_beside(evidence)}{_held_back(evidence)}{left_out}"
 
 
 def _figures(evidence: Evidence) -> str:

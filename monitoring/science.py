@@ -29,10 +29,11 @@ class Estimation:
     target: str = "richness"
     min_coverage: float = 0.5
     """A woodland-season with a smaller share of its area estimated is quarantined."""
-    max_richness: float = 600.0
-    """Above the largest rarefied richness ever reported (579, GlobalFungi Europe): implausible."""
     min_s2_observations: float = 3.0
     """Clear optical observations per pixel below which an estimate is quarantined."""
+    min_applicable_share: float = 0.8
+    """Share of the estimated area inside the area of applicability below which a year takes part in no trend:
+    an estimate may be stored without it, no alert may rest on it."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ BOUNDS = {
     "min_leaf_on": (0, 1000),
     "min_leaf_off": (0, 1000),
     "min_coverage": (0, 1),
-    "max_richness": (0, 1_000_000),
     "min_s2_observations": (0, 1000),
+    "min_applicable_share": (0, 1),
     "min_years": (5, 100),
     "confidence": (0.5, 0.9999),
     "q_confirmed": (0, 1),

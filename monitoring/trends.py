@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitoring.controls import Control, control_values, park_controls
 from monitoring.errors import SettingsError
-from monitoring.histories import RichnessSeries, on_common_years
+from monitoring.histories import RichnessSeries, on_common_years, outside_words
 from monitoring.mann_kendall import EXACT_UP_TO, MannKendall, mann_kendall
 from monitoring.multiplicity import benjamini_hochberg
 from monitoring.power import minimum_detectable_slope
@@ -38,11 +38,11 @@ class Trend:
     s: int
     """Mann-Kendall S of the tested (control-differenced) series."""
     slope: float
-    """Theil-Sen slope of the woodland's own series, taxa per year; NaN below three values."""
+    """Theil-Sen slope of the woodland's own series, target's unit per year; NaN below three values."""
     slope_low: float
     slope_high: float
     relative_slope: float
-    """Theil-Sen slope of the series minus its park control: what the test looks at, taxa per year."""
+    """Theil-Sen slope of the series minus its park control: what the test looks at, same unit."""
     p: float
     """Exact one-sided p of a decline in the tested series; NaN when not tested."""
     q: float
@@ -50,9 +50,10 @@ class Trend:
     decline_fraction: float
     """Fitted loss over the record as a share of the fitted first value; negative for a gain."""
     minimum_detectable_slope: float
-    """Decline per year this series would show with 80 % power, taxa per year."""
+    """Decline per year this series would show with 80 % power, target's unit per year."""
     method: str
-    """Names test, control and family, such as `exact-mk, park-year control median, BH over 64 woodlands`."""
+    """Names test, control and family, such as `exact-mk, park-year control median, BH over 64 woodlands`, and
+    how many years were left out as outside the area of applicability."""
     reason: str = ""
     """Why no test was made; empty where one was."""
 
@@ -63,7 +64,8 @@ def test_family(
     """Return one trend per series, in order, with p adjusted over all woodlands tested in this call.
 
     What is tested is the woodland minus its control, in the years both have; without a control the woodland's
-    own values, which `method` says. All figures of a `Trend` are of those same years. A woodland with fewer
+    own values, which `method` says. Years outside the area of applicability are not looked at, which it says
+    too. All figures of a `Trend` are of those same years. A woodland with fewer
     than `rule.min_years` of them is not tested and not in the family: p and q are NaN, with the reason.
     `decline_fraction` compares the Theil-Sen line at the first and last year; it is NaN where that line
     starts at or below zero. TrendError for years that repeat or run backwards (overlapping windows), values
@@ -136,7 +138,7 @@ def _trend(
         q=float(figures.q[row]),
         decline_fraction=_decline_fraction(slope, intercept, first, last),
         minimum_detectable_slope=float(figures.minimum_detectable_slope[row]),
-        method=_method(row, control, figures),
+        method=_method(row, series, control, figures),
         reason="" if is_tested else _why_untested(len(known), series, control, rule),
     )
 
@@ -146,11 +148,13 @@ def _decline_fraction(slope: float, intercept: float, first: int, last: int) -> 
     return -slope * (last - first) / start if start > 0 else float("nan")
 
 
-def _method(row: int, control: Control | None, figures: _Figures) -> str:
+def _method(row: int, series: RichnessSeries, control: Control | None, figures: _Figures) -> str:
     exact = figures.test.n[row] <= EXACT_UP_TO
     name = "exact-mk" if exact else "normal-mk"
     ties = ("" if not figures.test.tied[row] else " with ties") if exact else ", tie-corrected"
-    return f"{name}{ties}, {_control_text(control)}, BH over {np.isfinite(figures.p).sum()} woodlands"
+    left_out = f"; left out: {outside_words(series)}" if len(series.outside) else ""
+    family = f"BH over {np.isfinite(figures.p).sum()} woodlands"
+    return f"{name}{ties}, {_control_text(control)}, {family}{left_out}"
 
 
 def _control_text(control: Control | None) -> str:
@@ -162,10 +166,12 @@ def _control_text(control: Control | None) -> str:
 
 
 def _why_untested(n: int, series: RichnessSeries, control: Control | None, rule: TrendTest) -> str:
-    estimated = int(np.isfinite(series.mean).sum())
-    if control is not None and not control.reason and estimated > n:
-        return f"{n} of {estimated} years have a control, {rule.min_years} needed"
-    return f"{n} years with an estimate, {rule.min_years} needed"
+    inside = int(np.isfinite(series.mean).sum())
+    if control is not None and not control.reason and inside > n:
+        why = f"{n} of {inside} years have a control, {rule.min_years} needed"
+    else:
+        why = f"{n} years with an estimate, {rule.min_years} needed"
+    return f"{why}: {outside_words(series)}" if len(series.outside) else why
 
 
 def _refuse_unknown(rule: TrendTest) -> None:

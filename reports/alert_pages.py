@@ -12,6 +12,7 @@ from reports.summary import slope_words
 from reports.wording import (
     MISSING,
     breakable,
+    listed,
     number,
     percent,
     plus_minus,
@@ -66,6 +67,7 @@ def facts(line: WoodlandLine, target: Target) -> list[list[str]]:
         [f"Slope, {target.slope_unit}", slope_words(line)],
         ["Loss over the record", _words(percent(line.decline_fraction))],
         ["q (p)", f"{probability(line.q)} ({probability(line.p)}), {line.n} annual values"],
+        *_outside(line),
         ["Smallest decline it could show", _detectable(line, target)],
         ["Identifier", breakable(line.id)],
     ]
@@ -74,6 +76,12 @@ def facts(line: WoodlandLine, target: Target) -> list[list[str]]:
 def _latest(line: WoodlandLine) -> str:
     values = [v for v in line.history if math.isfinite(v.mean)]
     return plus_minus(values[-1].mean, values[-1].sd) if values else "no estimate"
+
+
+def _outside(line: WoodlandLine) -> list[list[str]]:
+    """Return the row that names the years left out of the trend; none where all were tested."""
+    shares = [f"{v.year} ({percent(v.applicable_share)} inside)" for v in line.history if not v.is_applicable]
+    return [["Outside the area of applicability, left out", listed(shares)]] if shares else []
 
 
 def _words(text: str) -> str:

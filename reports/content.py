@@ -29,6 +29,11 @@ class Target:
     name: str = "ectomycorrhizal richness"
     unit: str = "taxa per standard soil sample"
     slope_unit: str = "taxa per year"
+    short_name: str = "richness"
+    short_unit: str = "taxa"
+    """For an axis and beside a figure."""
+    meaning: str = "Expected number of taxa in one standard soil sample"
+    """What one figure stands for: the beginning of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,15 @@ class YearValue:
     mean: float
     """NaN where the year has no estimate."""
     sd: float
-    """Standard deviation of `mean`, an upper bound: pixel errors taken as fully correlated."""
+    """Standard deviation of `mean`."""
     coverage: float = NAN
     """Share of the woodland's area with an estimate, 0-1."""
     n_s2: float = NAN
     """Clear optical observations per pixel."""
+    applicable_share: float = NAN
+    """Share of the estimated area inside the model's area of applicability, 0-1; NaN where not stated."""
+    is_applicable: bool = True
+    """False where that share is too small for a test: the year is shown and left out of the trend."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class WoodlandLine:
     control: tuple[tuple[int, float], ...] = ()
     """(year, value) of how other woodland changed, drawn at this woodland's level; empty: not shown."""
     slope: float = NAN
-    """Theil-Sen slope, taxa per year, with its 95 % interval."""
+    """Theil-Sen slope, target's unit per year, with its 95 % interval."""
     slope_low: float = NAN
     slope_high: float = NAN
     p: float = NAN
@@ -88,7 +97,7 @@ class WoodlandLine:
     decline_fraction: float = NAN
     """Fitted loss over the record as a share of its start; negative for a gain."""
     minimum_detectable_slope: float = NAN
-    """Decline per year this series would show with 80 % power, taxa per year."""
+    """Decline per year this series would show with 80 % power, target's unit per year."""
     reason: str = ""
     """Why no trend was tested; empty where one was."""
     level: str = ""
@@ -99,6 +108,11 @@ class WoodlandLine:
     """`decline` or `step`; empty where not flagged."""
     indices: tuple[IndexYear, ...] = ()
     """An independent check that the model never sees, in year order; empty: not shown."""
+
+    @property
+    def years_outside(self) -> tuple[int, ...]:
+        """Years with an estimate too much of which lies outside the model's area of applicability."""
+        return tuple(value.year for value in self.history if not value.is_applicable)
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -134,7 +148,7 @@ class ContrastLine:
     n_ancient: int = 0
     n_other: int = 0
     slope: float = NAN
-    """Slope of the yearly difference, taxa per year, with its 95 % interval."""
+    """Slope of the yearly difference, target's unit per year, with its 95 % interval."""
     slope_low: float = NAN
     slope_high: float = NAN
     p: float = NAN

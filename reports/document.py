@@ -8,7 +8,7 @@ from typing import Any
 
 from reports import evidence, figures, maps, prose, summary
 from reports.alert_pages import alert_page, history_alt
-from reports.content import ContrastLine, IndexYear, ReportContent, WoodlandLine
+from reports.content import ContrastLine, IndexYear, ReportContent, Target, WoodlandLine
 from reports.flags import Flag, by_park, flag_of, flagged, name_of, numbers_of, park_of
 from reports.gather import group_years, index_years
 from reports.wording import (
@@ -64,7 +64,7 @@ def compose(content: ReportContent) -> Document:
         "limits": prose.limits(content),
         "provenance": evidence.provenance(content),
         "citation": evidence.citation(content),
-        "glossary": prose.glossary(),
+        "glossary": prose.glossary(content.target),
     }
     return document
 
@@ -221,6 +221,8 @@ def _tables(content: ReportContent) -> dict[str, Any]:
         f"detectable: {content.target.slope_unit}; the interval is the 95 % one. Detectable: the slowest "
         "decline this record would show in four cases out of five. A dash: not available."
     )
+    if any(line.years_outside for line in content.woodlands):
+        note += " Outside: years left out of the trend, as unlike the field samples."
     return {"groups": groups, "note": note}
 
 
@@ -245,9 +247,10 @@ def _row(line: WoodlandLine, numbers: dict[str, int]) -> list[str]:
 
 
 def _flag_words(line: WoodlandLine) -> str:
-    """Return the flag, and for an untested woodland how long its record is."""
-    flag = flag_of(line)
-    return f"{flag.value} ({count(line.n, 'year')})" if flag is Flag.UNTESTED else flag.value
+    """Return the flag; for an untested woodland how long its record is; and how many years were left out."""
+    flag, outside = flag_of(line), len(line.years_outside)
+    words = f"{flag.value} ({count(line.n, 'year')})" if flag is Flag.UNTESTED else flag.value
+    return f"{words}; {outside} outside" if outside else words
 
 
 def _contrasts(content: ReportContent, document: Document) -> dict[str, Any]:
@@ -255,13 +258,13 @@ def _contrasts(content: ReportContent, document: Document) -> dict[str, Any]:
         {"park": breakable(c.park), "text": prose.contrast_text(c, content.target.slope_unit)}
         for c in content.contrasts
     ]
-    caption = "Yearly difference: ancient minus other woodland. Above zero: ancient woodland is richer."
+    caption = "Yearly difference: ancient minus other woodland. Above zero: ancient woodland has more."
     batches = list(enumerate(_shown(content), start=1))
     charts = [
         document.add(
             f"contrast-{place}",
-            figures.contrast_chart(some, content.notable_years),
-            _contrast_alt(some),
+            figures.contrast_chart(some, content.notable_years, content.target),
+            _contrast_alt(some, content.target),
             caption,
         )
         for place, some in batches
@@ -273,13 +276,16 @@ def _contrasts(content: ReportContent, document: Document) -> dict[str, Any]:
     return {"texts": texts, "figures": charts, "none": none, "method": " ".join(sentence(m) for m in methods)}
 
 
-def _contrast_alt(contrasts: Sequence[ContrastLine]) -> str:
+def _contrast_alt(contrasts: Sequence[ContrastLine], target: Target) -> str:
     parts = [
         f"{c.park}: {number(c.years[0].difference)} in {c.years[0].year}, "
         f"{number(c.years[-1].difference)} in {c.years[-1].year}"
         for c in contrasts
     ]
-    return f"Line chart of the yearly difference, ancient minus other woodland, in taxa. {'; '.join(parts)}."
+    unit = target.short_unit
+    return (
+        f"Line chart of the yearly difference, ancient minus other woodland, in {unit}. {'; '.join(parts)}."
+    )
 
 
 def _quality(content: ReportContent, document: Document) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _MOST_QUARANTINED = 60
 _LONGEST_ERROR = 160
 
 CHECK_TEXT = (
-    "Greenness of the canopy, measured by the optical satellite alone. The model that predicts richness "
+    "Greenness of the canopy, measured by the optical satellite alone. The model that makes the predictions "
     "never sees these figures. Where both change alike, something happened to the canopy; where only one "
     "does, look closer before believing it."
 )
@@ -160,7 +160,7 @@ def observations_alt(content: ReportContent) -> str:
 def provenance(content: ReportContent) -> list[list[str]]:
     """Return (what, which) pairs: all that is needed to make the figures again."""
     made = content.provenance
-    encoder, head = made.encoder, made.head
+    encoder, head, unit = made.encoder, made.head, content.target.short_unit
     rows = [
         ["Code", made.code_version],
         ["Science choices", f"version {content.science.version}, hash {made.config_hash}"],
@@ -170,18 +170,18 @@ def provenance(content: ReportContent) -> list[list[str]]:
         ["Encoder's weights", f"sha256 {encoder.weights_sha256}"],
         ["Encoder's licence", encoder.licence or "not stated"],
         ["Prediction model", f"{head.id}, {count(head.n_samples, 'field sample')}"],
-        ["Tested far from samples", _skill(head.r2_spatial, head.rmse_spatial, head.coverage_spatial)],
-        ["Tested among samples", _skill(head.r2_random, head.rmse_random, head.coverage_random)],
+        ["Tested far from samples", _skill(head.r2_spatial, head.rmse_spatial, head.coverage_spatial, unit)],
+        ["Tested among samples", _skill(head.r2_random, head.rmse_random, head.coverage_random, unit)],
         ["Runs", ", ".join(made.run_ids) or "not recorded"],
         *([what, number(n, 0)] for what, n in made.counts),
     ]
     return [[printable(what), breakable(text)] for what, text in rows]
 
 
-def _skill(r2: float, rmse: float, coverage: float) -> str:
+def _skill(r2: float, rmse: float, coverage: float, unit: str) -> str:
     if r2 != r2 and rmse != rmse:
         return "not measured"
-    return f"R² {number(r2, 2)}, error (RMSE) {number(rmse)} taxa, 90 % interval holds {percent(coverage)}"
+    return f"R² {number(r2, 2)}, error (RMSE) {number(rmse)} {unit}, 90 % interval holds {percent(coverage)}"
 
 
 def citation(content: ReportContent) -> str:

@@ -71,11 +71,28 @@ def history_chart(
         _draw_control(axes, line)
         _draw_fit(axes, line)
         axes.plot(when, mean, color=GREEN, marker="o", markersize=4, label="estimate, mean over the woodland")
+        _mark_outside(axes, line)
         _finish(axes, years, target.unit)
         _mark_missing(axes, when, mean)
         _mark_notable(axes, notable, years)
         _legend(figure, axes, columns=2)
         return svg(figure)
+
+
+def _mark_outside(axes: Axes, line: WoodlandLine) -> None:
+    """Hollow the markers of years that take part in no trend."""
+    outside = [value for value in line.history if not value.is_applicable]
+    if outside:
+        axes.plot(
+            [value.year for value in outside],
+            [value.mean for value in outside],
+            color=GREEN,
+            marker="o",
+            markersize=4,
+            markerfacecolor="white",
+            linestyle="none",
+            label="outside the area of applicability, left out",
+        )
 
 
 def park_chart(contrasts: Sequence[ContrastLine], notable: Sequence[NotableYear], target: Target) -> bytes:
@@ -92,14 +109,16 @@ def park_chart(contrasts: Sequence[ContrastLine], notable: Sequence[NotableYear]
         return svg(figure)
 
 
-def contrast_chart(contrasts: Sequence[ContrastLine], notable: Sequence[NotableYear]) -> bytes:
+def contrast_chart(
+    contrasts: Sequence[ContrastLine], notable: Sequence[NotableYear], target: Target
+) -> bytes:
     """Return the yearly difference, ancient minus other, with its fitted line, one panel per park."""
     with report_style():
         figure, panels = _panels(contrasts, 40)
         span = _span(contrasts)
         for axes, contrast in zip(panels, contrasts, strict=True):
             _draw_difference(axes, contrast)
-            _finish(axes, span, "difference, taxa" if axes is panels[0] else "")
+            _finish(axes, span, f"difference, {target.short_unit}" if axes is panels[0] else "")
             _mark_notable(axes, notable, span)
         _share_y(panels)
         _legend(figure, panels[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
@@ -58,6 +59,11 @@ def mean_of(values: Iterable[YearValue]) -> tuple[float, float]:
     finite = [value for value in values if math.isfinite(value.mean)]
     sds = [value.sd for value in finite if math.isfinite(value.sd)]
     return (fmean(value.mean for value in finite) if finite else NAN, fmean(sds) if sds else NAN)
+
+
+def outside_by_year(woodlands: Sequence[WoodlandLine]) -> tuple[tuple[int, int], ...]:
+    """Return (year, woodlands outside the area of applicability) of the years that have any, in order."""
+    return tuple(sorted(Counter(year for line in woodlands for year in line.years_outside).items()))
 
 
 def summary_of(woodlands: Sequence[WoodlandLine]) -> Summary:

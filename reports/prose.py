@@ -5,9 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from reports.content import ContrastLine, ReportContent
+from reports.content import ContrastLine, ReportContent, Target
+from reports.gather import outside_by_year
 from reports.summary import typical_detectable
-from reports.wording import count, interval, number, percent, printable, probability, sentence, signed
+from reports.wording import (
+    count,
+    interval,
+    listed,
+    number,
+    percent,
+    printable,
+    probability,
+    sentence,
+    signed,
+)
 
 Passage = dict[str, str]
 
@@ -30,9 +41,15 @@ def methods(content: ReportContent) -> list[Passage]:
         _passage(
             "Woodland figure",
             "A woodland's figure is the mean over its cells, each weighted by the share of it that lies "
-            "inside. Its standard deviation takes the errors of the cells as fully shared, which overstates "
-            "rather than understates it. A woodland-season is kept out when less than "
+            "inside. Its standard deviation takes the errors of near cells as shared and of far cells less "
+            "so, as held-out field samples show them to be. A woodland-season is kept out when less than "
             f"{percent(content.science.estimation.min_coverage)} of the area has an estimate.",
+        ),
+        _passage(
+            "Area of applicability",
+            "A cell is outside it when its year looks unlike every field sample. A year of a woodland is "
+            "shown but not tested, and raises no flag, when less than "
+            f"{percent(content.science.estimation.min_applicable_share)} of its estimated area is inside.",
         ),
         _passage(
             "Trend",
@@ -72,6 +89,7 @@ def _calibration(content: ReportContent) -> str:
 
 def limits(content: ReportContent) -> list[Passage]:
     """Return what cannot be concluded from this report, one passage per reason."""
+    target = content.target
     passages = [
         _passage("No flag is not no change", _power(content)),
         _passage("Woodlands that were not tested", _untested(content)),
@@ -81,6 +99,7 @@ def limits(content: ReportContent) -> list[Passage]:
             "woodland stands out: look at the mean of the park over the years instead.",
         ),
         _passage("Where the models are at home", _domain(content)),
+        _passage("Years outside the area of applicability", _outside(content)),
         _passage(
             "A change is not a cause",
             "A decline in these figures says that the woodland looks, from above, more like woodlands with "
@@ -88,8 +107,8 @@ def limits(content: ReportContent) -> list[Passage]:
         ),
         _passage(
             "A mean is not a species list",
-            "The figure is the expected number of taxa in one standard soil sample, averaged over the "
-            "woodland. It is not the number of species the woodland holds, and it says nothing about which.",
+            f"{target.meaning}, averaged over the woodland: that is what a figure says. It is not the number "
+            "of species the woodland holds, and it says nothing about which.",
         ),
         _passage(
             "Changes of satellite",
@@ -133,6 +152,21 @@ def _domain(content: ReportContent) -> str:
     return text + "Woodland unlike both gets figures that may be wrong by more than their ± says."
 
 
+def _outside(content: ReportContent) -> str:
+    years = outside_by_year(content.woodlands)
+    if not years:
+        return "None: no year of any woodland was left out as unlike the field samples."
+    lines = [line for line in content.woodlands if line.years_outside]
+    listing = listed([f"{year} ({count(n, 'woodland')})" for year, n in years])
+    total = count(len(lines), "woodland has", "woodlands have")
+    return (
+        f"{total[:1].upper() + total[1:]} years that lie outside it: {listing}. These years are drawn and "
+        "listed and are part of the means of parks, but what the model says of them may be far off: they "
+        "take part in no trend, no control and no test of ancient against other woodland, and no flag rests "
+        "on them."
+    )
+
+
 def _stated(domain: str) -> str:
     return printable(domain).rstrip(".") or "not stated"
 
@@ -156,10 +190,14 @@ def _direction(contrast: ContrastLine) -> str:
     return "The years do not show that ancient and other woodland move apart."
 
 
-def glossary() -> list[list[str]]:
-    """Return the eight words a reader needs, each with its meaning."""
+def glossary(target: Target) -> list[list[str]]:
+    """Return the words a reader needs, each with its meaning."""
     return [
         ["Ancient woodland", "Land wooded since at least 1600, as the national inventory lists it."],
+        [
+            "Area of applicability",
+            "Where a cell looks enough like some field sample for the model to be used.",
+        ],
         [
             "Confirmed, watch",
             "The two levels of flag: passed the test over all woodlands; likely, but not passed.",
@@ -169,7 +207,7 @@ def glossary() -> list[list[str]]:
         ["Ectomycorrhizal fungi", "Fungi that live on tree roots, feed the tree and are fed by it."],
         ["Minimum detectable trend", "The slowest decline the record would show in four cases out of five."],
         ["q", "Chance-corrected p: flagging all with q up to 0.05, about 5 in 100 flags are false."],
-        ["Richness", "Expected number of taxa in one standard soil sample; always with its ±."],
+        [f"{target.short_name[:1].upper()}{target.short_name[1:]}", f"{target.meaning}; always with its ±."],
     ]
 
 

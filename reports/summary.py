@@ -38,17 +38,17 @@ def cards(content: ReportContent) -> list[dict[str, str]]:
     return [
         {"value": number(figures.n_confirmed, 0), "label": "confirmed declines", "note": tested},
         {"value": number(figures.n_watch, 0), "label": "on the watch list", "note": "likely, not confirmed"},
-        _mean_card(figures),
+        _mean_card(figures, content.target),
     ]
 
 
-def _mean_card(figures: Summary) -> dict[str, str]:
+def _mean_card(figures: Summary, target: Target) -> dict[str, str]:
     if not math.isfinite(figures.latest_mean):
-        return {"value": "none yet", "label": "mean richness", "note": "no year has an estimate"}
+        return {"value": "none yet", "label": f"mean {target.short_name}", "note": "no year has an estimate"}
     first = f"{figures.first_year}: {plus_minus(figures.first_mean, figures.first_sd)}"
     note = first if figures.first_year != figures.latest_year else "the first year on record"
     value = plus_minus(figures.latest_mean, figures.latest_sd)
-    return {"value": value, "label": f"mean richness in {figures.latest_year}", "note": note}
+    return {"value": value, "label": f"mean {target.short_name} in {figures.latest_year}", "note": note}
 
 
 def paragraphs(content: ReportContent) -> list[dict[str, str]]:
@@ -106,7 +106,7 @@ def _sure(content: ReportContent) -> str:
         f"of many confirmed declines, about {percent(rule.q_confirmed)} are expected to be false. "
         f"It must also amount to a loss of at least {percent(rule.min_decline_fraction)} over the record. "
         "The watch list holds likely declines that are not confirmed. Figures after ± are one standard "
-        "deviation of the prediction, stated on the cautious side."
+        "deviation of the prediction."
     )
 
 
@@ -128,7 +128,7 @@ def _next(content: ReportContent) -> str:
 
 
 def cannot_conclude(content: ReportContent) -> list[str]:
-    """Return two sentences: that no flag is not no change, and what the figure is not."""
+    """Return that no flag is not no change, what the figure is not, and where the model is not at home."""
     needed = typical_detectable(content.woodlands)
     if math.isfinite(needed):
         power = (
@@ -138,14 +138,23 @@ def cannot_conclude(content: ReportContent) -> list[str]:
     else:
         power = "No trend can be concluded yet, in either direction: the record is too short."
     meaning = (
-        "The figures are predicted from satellite images, not counted: they do not say why something "
-        "changes, nor how many species a woodland holds."
+        "The figures are predicted from satellite images, not measured on the ground: they do not say why "
+        "something changes, nor how many species a woodland holds."
     )
-    return [power, meaning]
+    n_outside = sum(bool(line.years_outside) for line in content.woodlands)
+    return [power, meaning, *([_outside(n_outside)] if n_outside else [])]
+
+
+def _outside(n_woodlands: int) -> str:
+    verb = "was" if n_woodlands == 1 else "were"
+    return (
+        f"Nothing is concluded from the years in which {count(n_woodlands, 'woodland')} {verb} too unlike "
+        "the field samples: they take part in no trend and raise no flag."
+    )
 
 
 def typical_detectable(woodlands: Sequence[WoodlandLine]) -> float:
-    """Return the median minimum detectable slope, taxa per year; NaN where none is known."""
+    """Return the median minimum detectable slope, target's unit per year; NaN where none is known."""
     known = [w.minimum_detectable_slope for w in woodlands if math.isfinite(w.minimum_detectable_slope)]
     return median(known) if known else NAN
 

@@ -30,9 +30,7 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
         "encoder_id",
         "encoder_weights_sha256",
         "dims",
-        "transform",
-        "n_fourier",
-        "standard_reads",
+        "candidate",
     ),
 }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from monitoring.errors import WarehouseError
 from monitoring.histories import RichnessSeries
@@ -68,8 +69,9 @@ class Reader:
     ) -> tuple[RichnessSeries, ...]:
         """The annual history of each woodland, final seasons only, ready for the trend tests.
 
-        A season whose block is recorded as under its floor is not final, so its year is not in the series.
-        `up_to` is the last season included. WarehouseError rather than a series of two models.
+        A season whose block is recorded as under its floor is not final, so its year is not in the series;
+        one that is not applicable is among the years `outside`. `up_to` is the last season included.
+        WarehouseError rather than a series of two models.
         """
         rows = self._rows("series", target=target, park=park, up_to=up_to.id if up_to else None)
         refuse_mix(rows)
@@ -211,12 +213,18 @@ def _value(value: Any, is_real: bool) -> Any:
 
 
 def _series(woodland_id: str, rows: Sequence[Record]) -> RichnessSeries:
+    inside = [row for row in rows if row["is_applicable"]]
     return RichnessSeries(
         woodland_id=woodland_id,
-        years=np.array([Season.parse(row["season"]).year for row in rows], np.int64),
-        mean=np.array([row["mean"] for row in rows], np.float64),
-        sd=np.array([row["sd"] for row in rows], np.float64),
+        years=_years(inside),
+        mean=np.array([row["mean"] for row in inside], np.float64),
+        sd=np.array([row["sd"] for row in inside], np.float64),
+        outside=_years([row for row in rows if not row["is_applicable"]]),
     )
+
+
+def _years(rows: Sequence[Record]) -> NDArray[np.int64]:
+    return np.array([Season.parse(row["season"]).year for row in rows], np.int64)
 
 
 def _woodland(row: Record) -> Woodland:

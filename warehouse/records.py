@@ -48,7 +48,10 @@ class EstimateRow:
     inputs_hash: str
     mean: float
     sd: float
+    sd_place: float
+    sd_year: float
     coverage: float
+    applicable_share: float
     n_pixels: int
     n_s2: float
     n_s1_ascending: float
@@ -86,7 +89,10 @@ class EstimateRow:
             inputs_hash=inputs_hash,
             mean=estimate.mean,
             sd=estimate.sd,
+            sd_place=estimate.sd_place,
+            sd_year=estimate.sd_year,
             coverage=estimate.coverage,
+            applicable_share=estimate.applicable_share,
             n_pixels=estimate.n_pixels,
             n_s2=estimate.n_s2,
             n_s1_ascending=estimate.n_s1_ascending,

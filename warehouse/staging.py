@@ -17,6 +17,9 @@ from monitoring.errors import WarehouseError
 from warehouse.columns import build, columns_of, schema_of
 from warehouse.records import EstimateRow, IndexRow, ObservationRow, StagedRow
 
+#: What to do about a staged file that cannot be used: it holds nothing that cannot be computed again.
+_ANEW = "delete it and run the season again, which makes it anew"
+
 S = TypeVar("S", EstimateRow, ObservationRow, IndexRow)
 
 
@@ -66,13 +69,15 @@ def read_columns(path: Path, kind: type[StagedRow]) -> pa.Table:
     """Return the staged rows as an Arrow table of exactly the type's columns; errors as `read_rows`."""
     try:
         table = pq.read_table(path, partitioning=None)
+    except FileNotFoundError as error:
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: no such file; run the season again") from error
     except (OSError, pa.ArrowException) as error:
         first = str(error).splitlines()[0]
-        raise WarehouseError(f"staged {kind.TABLE}s {path}: {first}") from error
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: {first}; {_ANEW}") from error
     expected = schema_of(kind)
     if not table.schema.equals(expected):
         found, wanted = _names(table.schema), _names(expected)
-        raise WarehouseError(f"staged {kind.TABLE}s {path}: columns {found}; expected {wanted}")
+        raise WarehouseError(f"staged {kind.TABLE}s {path}: columns {found}; expected {wanted}; {_ANEW}")
     return table
 
 

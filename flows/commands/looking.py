@@ -22,16 +22,19 @@ ParkOption = Annotated[str, typer.Option(help="One park only.")]
 
 #: Columns of `history`, in the order people ask for them.
 HISTORY = (
-    "season", "is_final", "why_not_final", "mean", "sd", "coverage", "n_pixels", "n_s2", "n_s1_ascending",
-    "n_s1_descending", "n_snow", "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head",
-    "run_id",
+    "season", "is_final", "why_not_final", "mean", "sd", "sd_place", "sd_year", "coverage",
+    "applicable_share", "is_applicable", "n_pixels", "n_s2", "n_s1_ascending", "n_s1_descending", "n_snow",
+    "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head", "run_id",
 )  # fmt: skip
 TRENDS = (
     "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
     "decline_fraction", "minimum_detectable_slope", "reason",
 )  # fmt: skip
 #: What fits on a terminal; JSON and CSV hold every column.
-HISTORY_BRIEF = ("season", "mean", "sd", "coverage", "n_s2", "n_s1_ascending", "n_s1_descending")
+HISTORY_BRIEF = (
+    "season", "mean", "sd", "sd_year", "coverage", "applicable_share", "n_s2", "n_s1_ascending",
+    "n_s1_descending",
+)  # fmt: skip
 TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
 ALERTS_BRIEF = ("level", "kind", "woodland_id", "reason")
 SEASONS_BRIEF = (

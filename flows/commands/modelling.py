@@ -1,23 +1,18 @@
-"""Commands about models: train, pretrain, embed."""
+"""Commands about encoders at work: pretrain, embed."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from flows.commands.session import Session, session_of
 from flows.progress import counting, progress_bars
 from flows.settings import service_home
-from flows.tables import Format, Row, show
 from monitoring.seasons import Season
-
-if TYPE_CHECKING:
-    from models.heads.head import HeadCard
 
 
 class NumbersChoice(StrEnum):
@@ -31,25 +26,8 @@ class NumbersChoice(StrEnum):
 
 def add_commands(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
-    app.command()(train)
     app.command()(pretrain)
     app.command()(embed)
-
-
-def train(context: typer.Context, form: Annotated[Format, typer.Option("--format")] = Format.TABLE) -> None:
-    """Fit the head to the field samples, with spatially blocked cross-validation, and keep it."""
-    workspace = session_of(context).open_for_flows()
-    from flows.training import train as fit
-
-    with progress_bars():
-        head = fit(workspace, datetime.now(UTC))
-    show(scores_of(head.card), form)
-
-
-def scores_of(card: HeadCard) -> list[Row]:
-    """Return a head's scores, spatial beside random: the first are the ones to quote."""
-    named = {"spatial blocks": card.spatial, "random split": card.random}
-    return [{"head": card.id, "held out by": how, **asdict(scores)} for how, scores in named.items()]
 
 
 def pretrain(

@@ -1,4 +1,4 @@
-"""Commands about encoders' weights: what there is, bring it here, is it what its card says."""
+"""Commands about models: what there is, bring encoders' weights here, are they what their cards say."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.commands import shelves
 from flows.commands.session import session_of
 from flows.progress import advance, counting, progress_bars
 from flows.settings import service_home
@@ -18,7 +19,7 @@ from monitoring.errors import ModelError, WeightsError
 if TYPE_CHECKING:
     from models.encoders.card import EncoderCard
 
-commands = typer.Typer(help="Encoders: their cards and their weights.", no_args_is_help=True)
+commands = typer.Typer(help="Models: heads, and encoders with their weights.", invoke_without_command=True)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows come out.")]
 ShelfOption = Annotated[
@@ -33,11 +34,38 @@ MEGABYTE = 10**6
 
 def add_commands(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
+    commands.callback()(every_model)
     commands.command("list")(list_models)
+    shelves.add_commands(commands)
     commands.command("show")(show_model)
     commands.command()(pull)
     commands.command()(verify)
     app.add_typer(commands, name="models")
+
+
+def every_model(context: typer.Context, shelf: ShelfOption = None, form: FormatOption = Format.TABLE) -> None:
+    """List heads and encoders; the commands below do more."""
+    if context.invoked_subcommand:
+        return
+    from models.encoders.card import encoder_cards
+
+    where, heads = shelf_of(context, shelf), shelves.kept_heads(session_of(context))
+    encoders, kept = [row_of(card, where) for card in encoder_cards()], list(map(shelves.head_row, heads))
+    if form is Format.TABLE:
+        typer.echo("Heads")
+        show(kept, form, empty="no head is kept yet", brief=shelves.HEADS_BRIEF)
+        typer.echo("\nEncoders")
+        show(encoders, form, brief=LIST_BRIEF)
+    else:
+        show(together(kept, encoders), form)
+    shelves.tell_failures(heads)
+
+
+def together(heads: Sequence[Row], encoders: Sequence[Row]) -> list[Row]:
+    """Return both kinds of models as rows of the same columns, null where a column is not theirs."""
+    rows = [{"kind": "head", **row} for row in heads] + [{"kind": "encoder", **row} for row in encoders]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return [{column: row.get(column) for column in columns} for row in rows]
 
 
 def list_models(context: typer.Context, shelf: ShelfOption = None, form: FormatOption = Format.TABLE) -> None:

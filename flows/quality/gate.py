@@ -16,6 +16,7 @@ from flows.quality.tables import working_copy
 from monitoring.errors import QualityError
 from monitoring.science import Science
 from monitoring.seasons import Season
+from monitoring.targets import Target
 
 #: Column of a quarantined row that says why, the reasons parted by `; `.
 REASONS = "reasons"
@@ -56,18 +57,18 @@ def check_scenes(frame: pd.DataFrame, season: Season, science: Science) -> Verdi
 
 
 def check_estimates(
-    frame: pd.DataFrame, season: Season, science: Science, uncounted: Sequence[str] = ()
+    frame: pd.DataFrame, season: Season, science: Science, target: Target, uncounted: Sequence[str] = ()
 ) -> Verdict:
-    """Return which estimates of a season may be stored; one row per woodland and target.
+    """Return which estimates of a season may be stored; one row per woodland.
 
     `uncounted`: observation columns that cannot be judged, because nobody counted.
     """
-    return run_gate(frame, estimate_suite(season, science, uncounted))
+    return run_gate(frame, estimate_suite(season, science, target, uncounted))
 
 
-def check_trends(frame: pd.DataFrame, season: Season, science: Science) -> Verdict:
+def check_trends(frame: pd.DataFrame, season: Season, target: Target) -> Verdict:
     """Return which trends up to a season may raise an alert; one row per `monitoring.trends.Trend`."""
-    return run_gate(frame, trend_suite(season, science))
+    return run_gate(frame, trend_suite(season, target))
 
 
 def run_gate(frame: pd.DataFrame, suite: Suite) -> Verdict:

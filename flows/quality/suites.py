@@ -13,10 +13,11 @@ from typing import Any
 from monitoring.scenes import Sensor
 from monitoring.science import Science
 from monitoring.seasons import Season
+from monitoring.targets import Target
 
 #: Digital numbers a scene may carry as offset: none, and that of processing baseline 04.00 on.
 KNOWN_OFFSETS = (0, 1000)
-#: Slope beyond which a trend is a fault, not nature: a tenth of the largest richness ever, every year.
+#: Slope beyond which a trend is a fault, not nature: a tenth of the target's believable range every year.
 PLAUSIBLE_SLOPE_SHARE = 0.1
 #: Allowed for sums of floating-point numbers that should be exact.
 ROUNDING = 1e-9
@@ -109,10 +110,11 @@ def scene_suite(season: Season, science: Science) -> Suite:
     )
 
 
-def estimate_suite(season: Season, science: Science, uncounted: Sequence[str] = ()) -> Suite:
+def estimate_suite(season: Season, science: Science, target: Target, uncounted: Sequence[str] = ()) -> Suite:
     """Return what is expected of the estimates of one season before they are stored.
 
-    Nothing is expected of the `uncounted` observation columns.
+    The target's bounds are those of its mean. Nothing is expected of the `uncounted` observation columns, nor
+    how much lies inside the area of applicability: that is stored, and decides what is tested.
     """
     rule = science.estimation
     least = rule.min_coverage
@@ -121,7 +123,16 @@ def estimate_suite(season: Season, science: Science, uncounted: Sequence[str] = 
         name="estimates",
         text=key,
         notes=("reason",),
-        numbers=("mean", "sd", "coverage", "n_pixels", *OBSERVATION_COLUMNS),
+        numbers=(
+            "mean",
+            "sd",
+            "sd_place",
+            "sd_year",
+            "coverage",
+            "applicable_share",
+            "n_pixels",
+            *OBSERVATION_COLUMNS,
+        ),
         rows=(
             Check(
                 _NOT_NULL, ("mean",), "{reason}", {}, "no estimate, and no reason was given", decisive=True
@@ -129,18 +140,29 @@ def estimate_suite(season: Season, science: Science, uncounted: Sequence[str] = 
             *_named("woodland_id", "woodland has no id"),
             _one_of("season", (season.id,), f"season {{season}} is not {season}"),
             *_named("season", "season is not named"),
-            _one_of("target", (rule.target,), f"target {{target}} is not {rule.target}"),
+            _one_of("target", (target.name,), f"target {{target}} is not {target.name}"),
             *_named("target", "target is not named"),
             Check(
                 _UNIQUE_TOGETHER,
                 key,
                 "woodland {woodland_id} has more than one estimate of {target} in {season}",
             ),
-            _between("mean", 0.0, None, "mean {mean:g} is below 0"),
-            _between("mean", None, rule.max_richness, f"mean {{mean:g}} is above {rule.max_richness:g}"),
+            _not_below("mean", target.low),
+            _not_above("mean", target.high),
             _not_null("sd", "sd is missing"),
             _between("sd", 0.0, None, "sd {sd:g} is not above 0", strict_min=True),
-            _between("sd", None, rule.max_richness, f"sd {{sd:g}} is above {rule.max_richness:g}"),
+            _not_above("sd", target.high - target.low),
+            _not_null("sd_place", "sd_place is missing"),
+            _not_below("sd_place", 0.0),
+            _not_null("sd_year", "sd_year is missing"),
+            _not_below("sd_year", 0.0),
+            _not_null("applicable_share", "share inside the area of applicability is missing"),
+            _between(
+                "applicable_share",
+                0.0,
+                1.0 + ROUNDING,
+                "share inside the area of applicability {applicable_share:.6g} is not within 0 to 1",
+            ),
             _not_null("coverage", "coverage is missing"),
             _between("coverage", least, None, f"coverage {{coverage:.3g}} is below {least:g}"),
             _between("coverage", None, 1.0 + ROUNDING, "coverage {coverage:.6g} is above 1"),
@@ -156,9 +178,8 @@ def estimate_suite(season: Season, science: Science, uncounted: Sequence[str] = 
     )
 
 
-def trend_suite(season: Season, science: Science) -> Suite:
+def trend_suite(season: Season, target: Target) -> Suite:
     """Return what is expected of the trends up to one season before anybody is alerted."""
-    steepest = PLAUSIBLE_SLOPE_SHARE * science.estimation.max_richness
     return Suite(
         name="trends",
         text=("woodland_id",),
@@ -180,12 +201,7 @@ def trend_suite(season: Season, science: Science) -> Suite:
             _between("last_year", None, season.year, f"last year {{last_year:g}} is after season {season}"),
             _above("last_year", "first_year", "first year {first_year:g} is after last year {last_year:g}"),
             _not_null("slope", "slope is missing"),
-            _between(
-                "slope",
-                -steepest,
-                steepest,
-                f"slope {{slope:g}} taxa per year is steeper than {steepest:g}, which is not plausible",
-            ),
+            _plausible_slope(target),
             _above("slope" + ROUNDED_UP, "slope_low", "slope {slope:g} is below its interval, {slope_low:g}"),
             _above(
                 "slope_high" + ROUNDED_UP, "slope", "slope {slope:g} is above its interval, {slope_high:g}"
@@ -219,6 +235,22 @@ def _one_of(column: str, known: tuple[Any, ...], reason: str) -> Check:
 
 def _between(column: str, low: float | None, high: float | None, reason: str, **strict: bool) -> Check:
     return Check(_BETWEEN, (column,), reason, {"min_value": low, "max_value": high, **strict})
+
+
+def _not_below(column: str, low: float) -> Check:
+    return _between(column, low, None, f"{column} {{{column}:g}} is below {low:g}")
+
+
+def _not_above(column: str, high: float) -> Check:
+    return _between(column, None, high, f"{column} {{{column}:g}} is above {high:g}")
+
+
+def _plausible_slope(target: Target) -> Check:
+    steepest = PLAUSIBLE_SLOPE_SHARE * (target.high - target.low)
+    reason = (
+        f"slope {{slope:g}} ({target.unit}) per year is steeper than {steepest:g}, which is not plausible"
+    )
+    return _between("slope", -steepest, steepest, reason)
 
 
 def _above(upper: str, lower: str, reason: str) -> Check:

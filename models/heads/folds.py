@@ -19,8 +19,6 @@ from monitoring.errors import ModelError
 
 #: Mean radius of the Earth, metres (IUGG), as in the haversine distance.
 EARTH_RADIUS_M = 6_371_000.0
-#: Distances tried for the default folds, metres, the strictest first.
-LINK_DISTANCES_M = (50_000.0, 20_000.0, 10_000.0, 5_000.0, 2_000.0, 1_000.0)
 #: Block edges tried where samples chain so densely that no link distance parts them.
 BLOCK_SIZES_M = (50_000.0, 20_000.0, 10_000.0, 5_000.0, 2_000.0, 1_000.0, 500.0, 200.0, 100.0)
 #: The largest fold may hold this many times an equal share before a smaller distance is tried.
@@ -51,25 +49,6 @@ class Folds:
             yield ~held_out, held_out
 
 
-def spatial_folds(coordinates: Coordinates, n_folds: int = 5) -> Folds:
-    """Return the strictest spatial folds that are still balanced; ModelError with fewer places than folds.
-
-    coordinates (n, 2) longitude, latitude in degrees. First choice: samples linked within 50 km ... 1 km are
-    never parted, so every held-out sample is at least that far from training. Where they chain into one:
-    square blocks. A distance counts as balanced when no fold exceeds 1.5 equal shares.
-    """
-    places = _places(coordinates, n_folds)
-    candidates: list[Folds] = []
-    for method, groups in _groupings(coordinates):
-        folds = deal(groups, n_folds, method)
-        if folds.n_groups >= n_folds:
-            candidates.append(folds)
-            if _largest_share(folds) <= TOLERATED_IMBALANCE / n_folds:
-                return folds
-    candidates.append(deal(places, n_folds, "one group per coordinate"))
-    return min(candidates, key=_largest_share)
-
-
 def random_folds(n: int, seed: int, n_folds: int = 5) -> Folds:
     """Return folds of equal size that ignore place: the flattering split, shown beside the spatial one."""
     fold = np.random.default_rng(seed).permutation(n) % n_folds
@@ -79,22 +58,53 @@ def random_folds(n: int, seed: int, n_folds: int = 5) -> Folds:
 def linked_groups(coordinates: Coordinates, distance_m: float) -> Groups:
     """Return (n,) group numbers: connected components of samples at most `distance_m` apart.
 
-    coordinates (n, 2) longitude, latitude in degrees; great-circle distance. Memory grows with the number of
-    pairs of places that near: 16 bytes each.
+    coordinates (n, 2) longitude, latitude in degrees; great-circle distance. Exact, and memory grows with
+    n, however many samples lie that near to one another.
     """
-    places, position = np.unique(coordinates, axis=0, return_inverse=True)
-    chord = 2 * np.sin(min(distance_m / (2 * EARTH_RADIUS_M), np.pi / 2))
-    pairs = cKDTree(_on_unit_sphere(places)).query_pairs(chord, output_type="ndarray")
-    links = sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (len(places),) * 2)
-    _, component = connected_components(links, directed=False)
-    return np.asarray(component[position.ravel()], np.int64)
+    places, position = distinct_places(coordinates)
+    reach = 2 * np.sin(min(distance_m / (2 * EARTH_RADIUS_M), np.pi / 2))
+    return _components(on_unit_sphere(places), reach)[position]
+
+
+def _components(points: Coordinates, reach: float) -> Groups:
+    """Return (n,) connected components of points (n, 3) at most `reach` apart.
+
+    Points of one cell are all that near, so only cells have to be linked, not pairs of points.
+    """
+    cells, cell = cell_numbers(points, reach / np.sqrt(points.shape[1]))
+    links = np.array(list(_links(points, cells, cell, reach)), np.int64).reshape(-1, 2)
+    graph = sparse.coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), (len(cells),) * 2)
+    _, component = connected_components(graph, directed=False)
+    return np.asarray(component[cell], np.int64)
+
+
+def _links(points: Coordinates, cells: Coordinates, cell: Groups, reach: float) -> Iterator[tuple[int, int]]:
+    """Yield pairs of cells that hold two points at most `reach` apart."""
+    members = np.split(np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell))[:-1])
+    # A diagonal of one cell is `reach`: no point reaches beyond the second neighbour.
+    near = cKDTree(cells).query_pairs(2, p=np.inf, output_type="ndarray")
+    near = near[np.argsort(near[:, 0], kind="stable")]
+    firsts, starts = np.unique(near[:, 0], return_index=True)
+    ends = starts + np.bincount(near[:, 0])[firsts]
+    for first, start, end in zip(firsts, starts, ends, strict=True):
+        seconds = near[start:end, 1]
+        around = np.concatenate([members[second] for second in seconds])
+        tree = cKDTree(points[members[first]])
+        apart, _ = tree.query(points[around], distance_upper_bound=np.nextafter(reach, np.inf))
+        yield from ((int(first), int(second)) for second in np.unique(cell[around[np.isfinite(apart)]]))
+
+
+def cell_numbers(points: Coordinates, edge: float) -> tuple[Coordinates, Groups]:
+    """Return the occupied cells (m, d), as whole numbers of edges, and the cell (n,) of each point (n, d)."""
+    cells, cell = np.unique(np.floor(points / edge), axis=0, return_inverse=True)
+    return cells, np.asarray(cell.ravel(), np.int64)
 
 
 def block_groups(coordinates: Coordinates, size_m: float) -> Groups:
     """Return (n,) group numbers: squares of `size_m` on the sinusoidal (equal-area) plane."""
     longitude, latitude = np.radians(coordinates).T
     plane = EARTH_RADIUS_M * np.column_stack([longitude * np.cos(latitude), latitude])
-    return _number(np.floor(plane / size_m))
+    return cell_numbers(plane, size_m)[1]
 
 
 def deal(groups: Groups, n_folds: int, method: str) -> Folds:
@@ -105,45 +115,47 @@ def deal(groups: Groups, n_folds: int, method: str) -> Folds:
     for group in np.argsort(-sizes, kind="stable"):
         fold_of_group[group] = np.argmin(filled)
         filled[fold_of_group[group]] += sizes[group]
-    return Folds(fold_of_group[groups], n_folds, len(sizes), method, _caution(sizes, n_folds))
+    return Folds(fold_of_group[groups], n_folds, len(sizes), method, _caution(sizes, filled))
 
 
-def _caution(sizes: Groups, n_folds: int) -> str:
-    share = sizes.max() / sizes.sum()
-    if share <= TOLERATED_IMBALANCE / n_folds:
-        return ""
-    return f"the largest group holds {share:.0%} of the samples, more than one fold of {n_folds} should"
+def _caution(group_sizes: Groups, fold_sizes: Groups) -> str:
+    """Return what keeps the folds from being equal, or an empty string."""
+    n_folds, n = len(fold_sizes), group_sizes.sum()
+    for name, share in (("group", group_sizes.max() / n), ("fold", fold_sizes.max() / n)):
+        if share > TOLERATED_IMBALANCE / n_folds:
+            return (
+                f"the largest {name} holds {share:.0%} of the samples, more than one fold of {n_folds} should"
+            )
+    return ""
 
 
-def _largest_share(folds: Folds) -> float:
+def largest_share(folds: Folds) -> float:
+    """Return the share of the samples in the largest fold: 1 / n_folds at best."""
     return float(np.bincount(folds.fold).max() / len(folds.fold))
 
 
-def _groupings(coordinates: Coordinates) -> Iterator[tuple[str, Groups]]:
-    for distance_m in LINK_DISTANCES_M:
-        yield f"linked within {distance_m:.0f} m", linked_groups(coordinates, distance_m)
-    for size_m in BLOCK_SIZES_M:
-        yield f"blocks of {size_m:.0f} m", block_groups(coordinates, size_m)
-
-
-def _places(coordinates: Coordinates, n_folds: int) -> Groups:
+def refuse_coordinates(coordinates: Coordinates, name: str = "coordinates") -> None:
+    """Raise ModelError where these are not (n, 2) finite longitude, latitude in degrees."""
     if coordinates.ndim != 2 or coordinates.shape[1] != 2 or not np.isfinite(coordinates).all():
-        raise ModelError(f"coordinates: expected finite (n, 2) longitude, latitude; got {coordinates.shape}")
+        raise ModelError(f"{name}: expected finite (n, 2) longitude, latitude; got {coordinates.shape}")
     if np.any(np.abs(coordinates) > [180.0, 90.0]):
-        raise ModelError("coordinates: expected degrees (longitude, latitude); a value is beyond 180, 90")
-    places = _number(coordinates)
-    n_places = int(places.max(initial=-1)) + 1
-    if n_places < n_folds:
-        raise ModelError(f"spatial folds: {n_places} distinct places cannot fill {n_folds} folds")
-    return places
+        raise ModelError(f"{name}: expected degrees (longitude, latitude); a value is beyond 180, 90")
 
 
-def _number(rows: NDArray[np.float64]) -> Groups:
-    _, number = np.unique(rows, axis=0, return_inverse=True)
-    return np.asarray(number.ravel(), np.int64)
+def distinct_places(coordinates: Coordinates) -> tuple[Coordinates, Groups]:
+    """Return the places (m, 2) among coordinates (n, 2), and the number (n,) of each sample's place.
+
+    A pole is one place whatever its longitude, and the antimeridian is one line.
+    """
+    longitude, latitude = coordinates.T
+    longitude = np.where(longitude == 180.0, -180.0, longitude)
+    longitude = np.where(np.abs(latitude) == 90.0, 0.0, longitude)
+    places, place = np.unique(np.column_stack([longitude, latitude]), axis=0, return_inverse=True)
+    return places, np.asarray(place.ravel(), np.int64)
 
 
-def _on_unit_sphere(coordinates: Coordinates) -> Coordinates:
+def on_unit_sphere(coordinates: Coordinates) -> Coordinates:
+    """Return longitude, latitude (n, 2) as points (n, 3), whose straight distances order as great circles."""
     longitude, latitude = np.radians(coordinates).T
     return np.column_stack(
         [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]

@@ -62,6 +62,9 @@ def _comparable(observed: Vector, predicted: Vector) -> tuple[Vector, Vector]:
 
 
 def _determination(observed: Vector, error: Vector) -> float | None:
+    # Rounding leaves equal numbers a little beside their mean: 0.1, three times.
+    if np.ptp(observed) == 0:
+        return None
     unexplained = _ratio(np.sum(error**2), np.sum((observed - observed.mean()) ** 2))
     return None if unexplained is None else 1.0 - unexplained
 

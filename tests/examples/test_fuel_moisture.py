@@ -11,6 +11,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import typer
+
+from models.heads.crew import Crew
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples/fuel_moisture.py"
 
@@ -43,7 +46,6 @@ def few(visits):
 def test_the_file_is_the_one_its_readme_describes(visits) -> None:
     assert visits.raw.shape == (1578, 3, 18)
     assert len(np.unique(visits.site)) == 100
-    assert not visits.is_test.any()
 
 
 def test_ndvi_is_computed_anew_and_radar_at_its_floor_is_missing(shared: Path, visits) -> None:
@@ -62,68 +64,76 @@ def test_missing_radar_is_hidden_from_presto(visits) -> None:
     assert np.isfinite(series.x[~series.hidden]).all()
 
 
+def test_missing_radar_is_the_median_of_its_channel_among_raw_features() -> None:
+    raw = np.arange(3 * 3 * 18, dtype=np.float64).reshape(3, 3, 18)
+    raw[0, 1, 0] = np.nan
+    features = example.raw_features(raw)
+    assert features.shape == (3, 3 * 16 + 2), "terrain once"
+    assert features[0, 16] == np.median(raw[1:, 1, 0])
+    assert np.isfinite(features).all()
+
+
 def test_no_site_is_on_both_sides_of_any_fold(visits) -> None:
-    folds = example.folds_of(visits.site, 0, 2)
-    assert len(folds) == 10
-    for fold in folds:
-        assert not set(visits.site[fold.training]) & set(visits.site[fold.held_out])
-        split = example.split_of(visits.raw.reshape(len(visits.raw), -1), visits, fold)
-        assert np.isfinite(split.training).all()
-        for fitted, judged in split.inner():
-            assert not set(split.site[fitted]) & set(split.site[judged])
-    for repeat in range(2):
-        held_out = np.concatenate([fold.held_out for fold in folds if fold.repeat == repeat])
-        assert sorted(held_out) == list(range(1578))
+    setting = example.setting_of(visits, np.random.default_rng(0).normal(size=(1578, 2)), 0, Crew())
+    for training, held_out in setting.by_site.folds.splits():
+        assert not set(visits.site[training]) & set(visits.site[held_out])
+    sides = [set(visits.site[side]) for side in next(setting.random.folds.splits())]
+    assert sides[0] & sides[1], "random folds part the visits of a site"
 
 
-def test_missing_values_become_the_training_means_never_the_held_outs() -> None:
-    features = np.array([[1.0], [3.0], [np.nan], [100.0]])
-    visits = example.Visits(*(np.zeros(4) for _ in range(7)))
-    fold = example.Fold(0, np.array([0, 1]), np.array([2, 3]), 0)
-    assert example.split_of(features, visits, fold).held_out.tolist() == [[2.0], [100.0]]
-
-
-def test_every_method_on_every_feature_set_is_scored(shared: Path, few, monkeypatch) -> None:
-    monkeypatch.setattr(example, "MOST_TREES", 5)
-    monkeypatch.setattr(example, "FOLDS", 2)
+def test_every_candidate_on_every_feature_set_is_scored_and_one_is_chosen(shared: Path, few) -> None:
     embedding = example.presto_embeddings(few, shared / example.WEIGHTS)
     assert embedding.values.shape == (240, 128)
     assert not embedding.reason.any()
-    features = example.feature_sets(few, embedding.values.astype(np.float64))
-    rows = example.compare(few, features, example.folds_of(few.site, 0, 1))
-    assert len(rows) == 1 + 4 * 3
-    assert {(row["features"], row["method"]) for row in rows} >= {("none", "mean"), ("presto", "head")}
-    assert all(np.isfinite([row["rmse"], row["mae"], row["r2"]]).all() for row in rows)
-    assert rows[0]["r2"] <= 0, "the mean of other sites explains nothing"
+    values = embedding.values.astype(np.float64)
+    features = example.feature_sets(few, values)
+    setting = example.setting_of(few, values, 0, Crew())
+    tried = example.compare(setting, features, ("mean", "ridge"))
+    rows = [example.score_row(each) for found in tried.values() for each in found]
+    assert [row["features"] for row in rows] == [name for name in features for _ in range(2)]
+    assert all(row["rmse"][1] < row["rmse"][0] < row["rmse"][2] for row in rows)
+    assert rows[0]["r2"][0] <= 0, "the mean of other sites explains nothing"
+    (chosen,) = [
+        row for row in example.rows_on(setting, features["presto"], tried["presto"]) if row["choice"]
+    ]
+    assert chosen["candidate"] == min(tried["presto"], key=lambda each: each.rmse).candidate
+    assert chosen["choice"].startswith(chosen["candidate"])
+    assert chosen["random rmse"][0] < chosen["rmse"][0], "random folds flatter"
 
 
-def test_the_authors_split_is_shown_where_the_file_flags_one(few, monkeypatch) -> None:
-    monkeypatch.setattr(example, "METHODS", {"ridge": example.ridge})
-    features = {"raw": np.nan_to_num(few.raw.reshape(len(few.raw), -1))}
-    assert example.authors_split(few, features, 0) == []
-    flagged = example.Visits(**(vars(few) | {"is_test": few.site >= np.median(few.site)}))
-    rows = example.authors_split(flagged, features, 0)
-    assert [(row["features"], row["method"]) for row in rows] == [("none", "mean"), ("raw", "ridge")]
+def test_an_interval_stands_below_its_figure() -> None:
+    row = {"candidate": "mean", "rmse": [25.04, 22.0, 28.0], "r2": [0.5, None, None]}
+    assert example.readable(row) == {
+        "candidate": "mean",
+        "rmse": "25\n22 to 28",
+        "r2": "0.5\n- to -",
+    }
 
 
-def test_without_the_data_one_line_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--shared", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "fuel_moisture.npz" in done.stderr
+@pytest.mark.parametrize(
+    ("candidates", "named"), [("all", "fuel_moisture.npz"), ("oracle", "candidate 'oracle'")]
+)
+def test_what_cannot_be_done_is_one_line(tmp_path: Path, capsys, candidates: str, named: str) -> None:
+    with pytest.raises(typer.Exit):
+        example.main(candidates, shared=tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
 
 
 @pytest.mark.slow
-def test_the_whole_comparison_says_what_it_is_worth(shared: Path) -> None:
+def test_the_comparison_says_what_the_embeddings_are_worth(shared: Path) -> None:
+    asked = ["--candidates", "mean,ridge,landmarks", "--format", "json"]
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--shared", str(shared), "--format", "json"],
+        [sys.executable, str(SCRIPT), "--shared", str(shared), *asked],
         capture_output=True,
         text=True,
         check=True,
     )
-    rmse = {(row["features"], row["method"]): row["rmse"] for row in json.loads(done.stdout)}
-    assert len(rmse) == 13
-    assert rmse["presto", "ridge"] < rmse["raw", "ridge"] < 0.9 * rmse["none", "mean"]
-    assert rmse["raw", "boosted"] < rmse["presto", "boosted"], "honest: raw channels win with trees"
+    rows = json.loads(done.stdout)
+    rmse = {(row["features"], row["candidate"]): row["rmse"][0] for row in rows}
+    assert len(rmse) == 12
+    assert rmse["presto", "landmarks"] < 0.75 * rmse["presto", "mean"]
+    assert all(0.86 < row["coverage_90"][0] < 0.94 for row in rows)
+    chosen = [row for row in rows if row["choice"]]
+    assert len(chosen) == 4, "one for each set of features"
+    assert all(row["random rmse"][0] < row["rmse"][0] for row in chosen)

@@ -18,6 +18,14 @@ import duckdb
 import numpy as np
 import pytest
 
+from flows.registry import Shelf
+from models.heads.applicability import feature_weights
+from models.heads.comparison import natural_mean, scored
+from models.heads.crew import Crew
+from models.heads.fitting import inside_when_held_out
+from models.heads.folds import block_groups, deal
+from models.heads.head import Head, load_head
+from models.heads.holding import Trial, hold_out
 from warehouse.content import content_digest
 
 pytestmark = pytest.mark.slow
@@ -183,3 +191,57 @@ def fresh(demo: Path, folder: Path) -> Path:
     shutil.copytree(demo / "service" / "heads", folder / "service" / "heads")
     (folder / "archive").symlink_to((demo / "archive").resolve())
     return Path(shutil.copy(demo / "underwood.toml", folder))
+
+
+def head_of(demo: Path) -> Head:
+    """The head that the demo's estimates come from."""
+    return load_head(Shelf(demo / "service" / "heads" / "richness").in_use)
+
+
+def test_planted_richness_is_recovered_at_kilometre_squares_held_out(demo: Path) -> None:
+    head = head_of(demo)
+    samples = head.evaluation.samples
+    squares = block_groups(samples.labels.coordinates, 1_000)
+    folds = deal(squares, 5, "1 km squares")
+    (held,) = hold_out([Trial(head.card.candidate, samples.training(squares), folds, 0)], Crew(), "")
+    scores = scored(samples, held, squares, seed=0)
+    assert scores.r2.estimate >= 0.6
+    assert abs(scores.me.estimate) < 0.02 * samples.value.mean()
+    assert 0.88 <= scores.coverage_90.estimate <= 0.92
+
+
+def test_a_random_split_would_have_promised_more(demo: Path) -> None:
+    card = head_of(demo).card
+    r2 = {row.scheme: row.scores.r2.estimate for row in card.schemes if row.scores}
+    assert r2["random"] > r2[card.primary] + 0.02 > r2["region"]
+
+
+def test_errors_outside_the_area_of_applicability_of_the_other_park_are_half_as_large_again(
+    demo: Path,
+) -> None:
+    """One park is left out; the other is held out by squares. Outside: unlike every training sample."""
+    head = head_of(demo)
+    samples, schemes = head.evaluation.samples, {each.name: each for each in head.evaluation.schemes}
+    training, weights = samples.training(schemes[head.card.primary].blocks), importance(head)
+    folds = {name: schemes[name].folds for name in ("region", head.card.primary)}
+    trials = [Trial(head.card.candidate, training, each, 0) for each in folds.values() if each]
+    held = hold_out(trials, Crew(), "")
+    error = np.concatenate([natural_mean(samples, each) - samples.value for each in held])
+    inside = np.concatenate(
+        [
+            inside_when_held_out(samples.embeddings, weights, trial.folds.fold, training.group)
+            for trial in trials
+        ]
+    )
+    assert 50 < inside.sum() < len(inside) - 50
+    assert rms(error[~inside]) > 1.5 * rms(error[inside])
+
+
+def importance(head: Head) -> np.ndarray:
+    """How much the head depends on each number of an embedding."""
+    samples = head.evaluation.samples
+    return feature_weights(head.module, samples.training(samples.labels.year), 0)
+
+
+def rms(error: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(error**2)))

@@ -190,7 +190,7 @@ def test_nothing_made_from_pixels_is_shared_between_the_rules(tmp_path: Path) ->
         config = path.with_name(f"{rule}.toml")
         config.write_text(f'{MINIMAL}offset_rule = "{rule}"\n', "utf-8")
         one = open_workspace(str(config))
-        folders.append({one.cube, one.staging, one.warehouse, one.published, one.panels, one.head_directory})
+        folders.append({one.cube, one.staging, one.warehouse, one.published, one.panels, one.heads})
         assert one.settings.home == tmp_path / ".underwood"
     assert not folders[0] & folders[1]
     assert tmp_path / ".underwood" / "cube" in folders[0]

@@ -28,10 +28,12 @@ from flows.drift import (
 )
 from flows.ingest import IngestReceipt, ingest_block
 from flows.panels import AS_FROZEN, last_compared, panel_path, read_panel, write_panel
-from flows.training import train
+from flows.training import keep, train
 from flows.workspace import Workspace, open_workspace
 from models.encoders.encoder import load_encoder
-from models.heads.head import fit_head, save_head
+from models.heads.fitting import Fitting, fit_head
+from models.heads.head import Head
+from models.heads.samples import Labels
 from monitoring.errors import DriftError, PanelError, SettingsError, UnderwoodError
 from monitoring.seasons import Season
 from warehouse.content import content_digest
@@ -126,20 +128,23 @@ def ingested(tmp_path_factory: pytest.TempPathFactory, write_settings: WriteSett
     config = write_settings(folder, folder / "archive", device="cpu")
     workspace = open_workspace(str(config))
     receipts = tuple(ingest_block(workspace, block, SEASON, NOW) for block in workspace.blocks.values())
-    save_head(some_head(workspace), workspace.head_directory)
+    keep(workspace, some_head(workspace), NOW)
     return Service(workspace, config, receipts)
 
 
-def some_head(workspace: Workspace) -> object:
+def some_head(workspace: Workspace) -> Head:
     """Return a head that fits the encoder; what it predicts is of no matter here."""
     random = np.random.default_rng(1)
     embeddings = random.normal(size=(60, workspace.encoder_card.dims)).astype(np.float32)
-    places = np.column_stack([random.uniform(-3, 0, 60), random.uniform(51, 54, 60)])
-    richness = 100 + 5 * embeddings[:, 0] + random.normal(size=60)
-    return fit_head(
-        embeddings, richness, np.full(60, 8000.0), places,
-        encoder=workspace.encoder_card, target=workspace.science.estimation.target, seed=0,
-    )  # fmt: skip
+    labels = Labels(
+        ids=tuple(f"S{number}" for number in range(60)),
+        value=100 + 5 * embeddings[:, 0] + random.normal(size=60),
+        coordinates=np.column_stack([random.uniform(-3, 0, 60), random.uniform(51, 54, 60)]),
+        effort=np.full((60, 1), 8000.0),
+        year=np.full(60, 2025, np.int64),
+    )
+    how = Fitting(candidates=("ridge",))
+    return fit_head(embeddings, labels, workspace.target, workspace.encoder_card, how)
 
 
 @pytest.fixture

@@ -19,12 +19,14 @@ from flows.quality import Verdict, check_estimates, check_scenes, check_trends
 from monitoring.scenes import S1_BANDS, S2_BANDS, Scene, Sensor
 from monitoring.science import Estimation, SceneRule, Science
 from monitoring.seasons import Season
+from monitoring.targets import Target
 from monitoring.trends import Trend
 
 SEASON = Season(2025, 4)
 SCIENCE = Science()
 NAN = float("nan")
 ROWS = 30
+RICHNESS = Target("richness", "taxa per standard sample", high=600.0)
 
 Row = dict[str, Any]
 
@@ -58,7 +60,10 @@ def estimate(i: int) -> Row:
         "target": "richness",
         "mean": 20.0 + i,
         "sd": 4.0,
+        "sd_place": 3.0,
+        "sd_year": 2.0,
         "coverage": 1.0 if i else 1 + 2e-16,
+        "applicable_share": (1 + 2e-16, 0.0, 0.4)[i % 3],  # outside the area of applicability is no fault
         "n_pixels": 50 + i,
         "n_s2": 21.5,
         "n_s1_ascending": 30.0,
@@ -87,10 +92,22 @@ def trend(i: int) -> Row:
     return asdict(one)
 
 
-GATES: dict[str, tuple[Callable[..., Verdict], Callable[[int], Row]]] = {
-    "scenes": (check_scenes, scene),
-    "estimates": (check_estimates, estimate),
-    "trends": (check_trends, trend),
+def scenes_gate(frame: pd.DataFrame, science: Science, _: Target) -> Verdict:
+    return check_scenes(frame, SEASON, science)
+
+
+def estimates_gate(frame: pd.DataFrame, science: Science, target: Target) -> Verdict:
+    return check_estimates(frame, SEASON, science, target)
+
+
+def trends_gate(frame: pd.DataFrame, _: Science, target: Target) -> Verdict:
+    return check_trends(frame, SEASON, target)
+
+
+GATES: dict[str, tuple[Callable[[pd.DataFrame, Science, Target], Verdict], Callable[[int], Row]]] = {
+    "scenes": (scenes_gate, scene),
+    "estimates": (estimates_gate, estimate),
+    "trends": (trends_gate, trend),
 }
 
 
@@ -98,8 +115,8 @@ def table(name: str, rows: int = ROWS) -> pd.DataFrame:
     return pd.DataFrame([GATES[name][1](i) for i in range(rows)])
 
 
-def verdict(name: str, frame: pd.DataFrame, science: Science = SCIENCE) -> Verdict:
-    return GATES[name][0](frame, SEASON, science)
+def verdict(name: str, frame: pd.DataFrame, science: Science = SCIENCE, target: Target = RICHNESS) -> Verdict:
+    return GATES[name][0](frame, science, target)
 
 
 #: What is planted in one row, and how the reason a person reads must begin.
@@ -136,6 +153,15 @@ FAULTS: dict[str, list[tuple[Row, str]]] = {
         ({"sd": 0.0}, "sd 0 is not above 0"),
         ({"sd": NAN}, "sd is missing"),
         ({"sd": float("inf")}, "sd inf is above 600"),
+        ({"sd_place": NAN}, "sd_place is missing"),
+        ({"sd_year": NAN}, "sd_year is missing"),
+        ({"applicable_share": NAN}, "share inside the area of applicability is missing"),
+        ({"sd_place": -1.0}, "sd_place -1 is below 0"),
+        ({"sd_year": -0.5}, "sd_year -0.5 is below 0"),
+        (
+            {"applicable_share": 1.2},
+            "share inside the area of applicability 1.2 is not within 0 to 1",
+        ),
         ({"coverage": 0.49}, "coverage 0.49 is below 0.5"),
         ({"coverage": 1.1}, "coverage 1.1 is above 1"),
         ({"coverage": NAN}, "coverage is missing"),
@@ -156,7 +182,10 @@ FAULTS: dict[str, list[tuple[Row, str]]] = {
         ({"last_year": 2026}, "last year 2026 is after season 2025-Q4"),
         ({"first_year": 2030}, "first year 2030 is after last year 2025"),
         ({"slope": NAN}, "slope is missing"),
-        ({"slope": -61.0, "slope_low": -99.0}, "slope -61 taxa per year is steeper than 60"),
+        (
+            {"slope": -61.0, "slope_low": -99.0},
+            "slope -61 (taxa per standard sample) per year is steeper than 60",
+        ),
         ({"slope_low": 0.0}, "slope -0.1 is below its interval, 0"),
         ({"slope_high": -0.2}, "slope -0.1 is above its interval, -0.2"),
         ({"p": 1.2, "q": 1.0}, "p 1.2 is not within 0 to 1; q 1 is below p 1.2"),
@@ -265,6 +294,27 @@ def test_the_scientific_choices_set_the_bounds() -> None:
     assert list(thin.quarantined["reasons"]) == ["coverage 0.8 is below 0.9"] * 4
 
 
+def test_the_target_sets_what_is_believed_of_its_values() -> None:
+    carbon = Target("carbon", "g per kg", low=-10.0, high=40.0)
+    frame = table("estimates", 4).assign(target="carbon", mean=[-11.0, -10.0, 40.0, 41.0], sd=[1, 1, 50, 51])
+    found = verdict("estimates", frame, target=carbon)
+    assert list(found.quarantined["reasons"]) == [
+        "mean -11 is below -10", "mean 41 is above 40; sd 51 is above 50",
+    ]  # fmt: skip
+    steep = verdict("trends", table("trends", 2).assign(slope=-5.1, slope_low=-9.0), target=carbon)
+    assert (
+        list(steep.quarantined["reasons"])
+        == ["slope -5.1 (g per kg) per year is steeper than 5, which is not plausible"] * 2
+    )
+
+
+def test_a_target_without_a_stated_bound_still_has_finite_values() -> None:
+    frame = table("estimates", 3).assign(mean=[1e9, float("inf"), 5.0], sd=[1e8, 1.0, float("inf")])
+    found = verdict("estimates", frame, target=Target("richness", "taxa"))
+    assert list(found.quarantined["reasons"]) == ["mean inf is above 1e+12", "sd inf is above 1e+12"]
+    assert len(verdict("trends", table("trends", 2), target=Target("richness", "taxa")).passed) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "fatal"),
     [
@@ -342,10 +392,10 @@ def test_a_gate_imports_late_says_nothing_and_leaves_no_files(tmp_path: Any) -> 
     code = (
         "import logging, pandas, sys, flows.quality; logging.basicConfig(level=logging.INFO);"
         "assert 'great_expectations' not in sys.modules;"
-        "from monitoring.science import Science; from monitoring.seasons import Season;"
+        "from monitoring.seasons import Season; from monitoring.targets import Target;"
         "frame = pandas.DataFrame(columns=['woodland_id','reason','n','first_year','last_year','slope',"
         "'slope_low','slope_high','p','q']);"
-        "flows.quality.check_trends(frame, Season(2025, 4), Science())"
+        "flows.quality.check_trends(frame, Season(2025, 4), Target('richness', 'taxa'))"
     )
     got = subprocess.run(
         [sys.executable, "-c", code],

@@ -11,7 +11,7 @@ import pytest
 
 from flows.load import model_row
 from models.encoders.card import EncoderCard, encoder_card, encoder_cards
-from models.heads.head import HeadCard
+from models.heads.card import HeadCard
 from monitoring.errors import WarehouseError
 from warehouse.cards import IDENTITY
 from warehouse.reader import read

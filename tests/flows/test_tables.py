@@ -34,6 +34,13 @@ def test_a_table_shows_brackets_and_missing_numbers_as_they_are(capsys: pytest.C
     assert " - " in shown
 
 
+def test_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show([{"woodland": "Ash\x1b[2J\x07 Holt\x9b"}], Format.TABLE)
+    shown = capsys.readouterr().out
+    assert "Ash\ufffd[2J\ufffd Holt\ufffd" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown)
+
+
 def test_no_rows_say_so_to_people_and_are_an_empty_list_to_programs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -176,6 +176,46 @@ def test_a_trend_without_its_series_is_refused():
         raise_alerts(tested, family[1:], {}, AlertRule(), "2025-Q4", "richness")
 
 
+def with_years_outside(wood, *years):
+    kept = ~np.isin(wood.years, years)
+    return RichnessSeries(
+        wood.woodland_id, wood.years[kept], wood.mean[kept], wood.sd[kept], np.array(years, np.int64)
+    )
+
+
+def test_a_decliner_never_alerts_where_too_few_years_are_inside_the_area_of_applicability():
+    wood = declining("a", 2.0)
+    assert len(alerts_of([wood, *others()])) == 1
+    assert alerts_of([with_years_outside(wood, 2017, 2018), *others()]) == ()
+    assert alerts_of([with_years_outside(wood, *YEARS.tolist()), *others()]) == ()
+
+
+def test_a_decliner_whose_latest_year_is_outside_raises_no_alert():
+    wood = with_years_outside(declining("a", 2.0), 2025)
+    family = [wood, *others()]
+    assert trends.test_family(family, {}, TrendTest())[0].p < 0.001
+    assert alerts_of(family) == ()
+
+
+def test_a_decline_seen_with_a_year_outside_left_out_says_which_share_was():
+    (alert,) = alerts_of([with_years_outside(declining("a", 2.0), 2020), *others()])
+    assert alert.level is Level.CONFIRMED
+    assert "8 years, q" in alert.reason
+    assert alert.reason.endswith("; left out: 1 of 9 years lies outside the area of applicability")
+
+
+def test_other_woodland_outside_is_no_control():
+    """Eighteen controls that fall only in years outside hold in the years that count."""
+    fall = -20.0 * np.isin(YEARS, [2019, 2023])
+    outside = [with_years_outside(one, 2019, 2023) for one in others(12, weather=fall)]
+    controls = park_controls(
+        [declining("a", 2.0), *outside], {f"o{i}": "H" for i in range(12)} | {"a": "H"},
+        {one.woodland_id for one in outside},
+    )  # fmt: skip
+    assert controls["a"].years.tolist() == [2017, 2018, 2020, 2021, 2022, 2024, 2025]
+    assert np.abs(controls["a"].values).max() < 1.5
+
+
 def test_woodlands_too_young_to_test_raise_no_alert():
     young = RichnessSeries("a", YEARS[4:], np.array([60, 50, 40, 30, 20.0]), np.ones(5))
     assert alerts_of([young, *others()]) == ()

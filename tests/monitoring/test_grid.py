@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from shapely import affinity
 
-from monitoring.estimates import PixelEstimates, aggregate, weighted_mean
-from monitoring.grid import PIXEL_SIZE_M, PixelSet, make_blocks, tile_epsg, to_zone, utm_epsg
+from monitoring.estimates import PixelEstimates, WoodlandEstimate, aggregate, weighted_mean
+from monitoring.grid import PIXEL_SIZE_M, Block, PixelSet, make_blocks, tile_epsg, to_zone, utm_epsg
 from monitoring.scenes import Sensor
+from monitoring.spatial_error import FULLY_CORRELATED
 from monitoring.woodlands import Status, Woodland
 
 EPSG = 32630
@@ -152,13 +153,29 @@ def counts(n: int) -> dict[Sensor, np.ndarray]:
     return {sensor: np.full(n, 4, np.int64) for sensor in Sensor}
 
 
+def estimate_of(block: Block, mean: np.ndarray) -> WoodlandEstimate:
+    """The estimate of the block's only woodland."""
+    two, seen = np.full(len(mean), 2.0), np.isfinite(mean)
+    pixels = PixelEstimates(mean, two, two, two, mean - 3, mean + 3, seen, two, np.ones(len(mean), np.int64))
+    cells = block.pixels
+    (estimate,) = aggregate(
+        block.woodland_ids,
+        block.coverage,
+        pixels,
+        counts(len(mean)),
+        cells.column,
+        cells.row,
+        FULLY_CORRELATED,
+    )
+    return estimate
+
+
 def test_a_woodland_mean_is_weighted_by_coverage_and_leaves_out_what_was_not_seen() -> None:
     (block,) = make_blocks([woodland(shapely.box(0, 0, 25, 10))], 10_000)
     mean = np.full(len(block.pixels), np.nan)
     first, half = block.pixels.index_of(np.array([50_000, 50_002]), np.array([570_000, 570_000]))
     mean[first], mean[half] = 10.0, 40.0
-    pixels = PixelEstimates(mean, np.full(len(mean), 2.0))
-    (estimate,) = aggregate(block.woodland_ids, block.coverage, pixels, counts(len(mean)))
+    estimate = estimate_of(block, mean)
     assert estimate.mean == pytest.approx((10 * 1 + 40 * 0.5) / 1.5, abs=1e-4)
     assert estimate.coverage == pytest.approx(1.5 / 2.5, abs=1e-5)
     assert estimate.n_pixels == 2
@@ -167,10 +184,7 @@ def test_a_woodland_mean_is_weighted_by_coverage_and_leaves_out_what_was_not_see
 
 def test_nothing_seen_gives_no_estimate_and_a_reason() -> None:
     (block,) = make_blocks([woodland(shapely.box(0, 0, 25, 10))], 10_000)
-    nothing = np.full(len(block.pixels), np.nan)
-    (estimate,) = aggregate(
-        block.woodland_ids, block.coverage, PixelEstimates(nothing, nothing), counts(len(nothing))
-    )
+    estimate = estimate_of(block, np.full(len(block.pixels), np.nan))
     assert np.isnan(estimate.mean)
     assert estimate.coverage == 0
     assert estimate.reason

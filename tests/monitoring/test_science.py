@@ -81,7 +81,11 @@ def test_every_choice_moves_the_digest():
         ),
         ("[scenes]\nmax_cloud_probability = 255", "scenes: max_cloud_probability 255: must be from 0 to 100"),
         ("[trend]\nconfidence = 95", "trend: confidence 95.0: must be from 0.5 to 0.9999"),
-        ("[estimation]\nmax_richness = nan", "estimation: max_richness nan: must be from 0 to"),
+        (
+            "[estimation]\nmin_applicable_share = nan",
+            "estimation: min_applicable_share nan: must be from 0 to 1",
+        ),
+        ("[estimation]\nmax_richness = 600.0", "estimation: unknown key 'max_richness'"),
     ],
 )
 def test_a_wrong_choice_is_refused_by_name_value_and_bound(tmp_path, text, message):

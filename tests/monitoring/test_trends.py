@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
@@ -97,6 +99,47 @@ def test_years_the_control_lacks_are_left_out_of_every_figure():
     (untested,) = trends.test_family([wood], {"a": control(np.zeros(6), YEARS[3:])}, RULE)
     assert np.isnan(untested.p)
     assert untested.reason == "6 of 9 years have a control, 8 needed"
+
+
+def with_years_outside(wood, *years):
+    kept = ~np.isin(wood.years, years)
+    return RichnessSeries(
+        wood.woodland_id, wood.years[kept], wood.mean[kept], wood.sd[kept], np.array(years, np.int64)
+    )
+
+
+def test_a_year_outside_the_area_of_applicability_is_absent_from_every_figure_and_the_method_says_so():
+    wood = series("a", 60 - 2.0 * np.arange(9))
+    absent = series("a", np.delete(wood.mean, 3), np.delete(YEARS, 3))
+    (found,) = trends.test_family([with_years_outside(wood, 2020)], {}, RULE)
+    (without,) = trends.test_family([absent], {}, RULE)
+    said = "; left out: 1 of 9 years lies outside the area of applicability"
+    assert found == dataclasses.replace(without, method=without.method + said)
+    assert found.reason == ""
+
+
+def test_too_few_years_inside_are_not_tested_and_the_reason_counts_those_outside():
+    wood = series("a", 60 - 2.0 * np.arange(9))
+    (found,) = trends.test_family([with_years_outside(wood, 2017, 2018, 2025)], {}, RULE)
+    assert np.isnan([found.p, found.q]).all()
+    assert (found.n, found.first_year, found.last_year) == (6, 2019, 2024)
+    assert found.reason == (
+        "6 years with an estimate, 8 needed: 3 of 9 years lie outside the area of applicability"
+    )
+
+
+def test_a_woodland_that_is_never_inside_is_kept_and_says_why():
+    wood = with_years_outside(series("a", np.ones(9)), *YEARS.tolist())
+    other = series("b", 60 - 2.0 * np.arange(9))
+    found, tested = trends.test_family([wood, other], {}, RULE)
+    assert found.reason.endswith("9 of 9 years lie outside the area of applicability")
+    assert tested == trends.test_family([other], {}, RULE)[0]
+
+
+def test_a_year_cannot_be_both_inside_and_outside():
+    wood = RichnessSeries("a", YEARS, np.ones(9), np.ones(9), np.array([2019]))
+    with pytest.raises(TrendError, match="woodland a: year 2019 is both tested and outside"):
+        trends.test_family([wood], {}, RULE)
 
 
 def test_a_woodland_without_any_value_is_kept_and_says_why():

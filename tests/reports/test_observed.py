@@ -67,7 +67,7 @@ def test_what_was_missed_can_be_read_out_of_the_document(
         "2025-Q4 21.0 % 0.0 % 33.0 % 14 2 5 of 14",
         "12, given up",
         "NIRv, independent check",
-        "The model that predicts richness never sees these figures.",
+        "The model that makes the predictions never sees these figures.",
     ):
         assert said in words
     assert "nan" not in words.lower().split()

@@ -18,15 +18,16 @@ from reports.content import (
     Quality,
     QuarantinedLine,
     ReportContent,
+    Target,
     WoodlandLine,
     YearValue,
 )
-from reports.document import Document
+from reports.document import Document, compose
 from reports.evidence import quality
 from reports.figures import fitted_line
 from reports.flags import Flag, flag_of, flagged, name_of, numbers_of
 from reports.gather import group_years, summary_of
-from reports.prose import contrast_text, methods
+from reports.prose import contrast_text, limits, methods
 from reports.summary import cannot_conclude, cards, season_text
 
 SQUARE = Polygon([(0, 0), (0.01, 0), (0.01, 0.01), (0, 0.01)])
@@ -189,3 +190,77 @@ def test_a_woodland_with_an_unknown_level_or_years_out_of_order_is_refused() -> 
         wood("a", level="ALARM")
     with pytest.raises(ReportError, match="not in order"):
         wood("a", history=(YearValue(2021, 1.0, 1.0), YearValue(2020, 1.0, 1.0)))
+
+
+CARBON = Target(
+    name="soil organic carbon",
+    unit="g per kg",
+    slope_unit="g per kg per year",
+    short_name="carbon",
+    short_unit="g per kg",
+    meaning="Expected carbon in one standard sample, g per kg",
+)
+
+
+def with_years_outside(content: ReportContent, *years: int, n_woodlands: int = 1) -> ReportContent:
+    """The report with some years of its first woodlands outside the area of applicability."""
+    lines = [
+        replace(
+            line,
+            history=tuple(
+                replace(value, applicable_share=0.31, is_applicable=False) if value.year in years else value
+                for value in line.history
+            ),
+        )
+        for line in content.woodlands[:n_woodlands]
+    ]
+    return replace(content, woodlands=(*lines, *content.woodlands[n_woodlands:]))
+
+
+def passage(content: ReportContent, head: str) -> str:
+    return next(each["text"] for each in limits(content) if each["head"] == head)
+
+
+def test_years_outside_the_area_of_applicability_are_named_where_nothing_can_be_concluded(
+    content: ReportContent,
+) -> None:
+    report = with_years_outside(content, 2019, 2020, n_woodlands=2)
+    text = passage(report, "Years outside the area of applicability").replace("\u00a0", " ")
+    assert text.startswith("2 woodlands have years that lie outside it: 2019 (2 woodlands) and 2020 (2 woo")
+    assert "they take part in no trend" in text
+    first_page = " ".join(cannot_conclude(report)).replace("\u00a0", " ")
+    assert "2 woodlands were too unlike the field samples" in first_page
+    none = passage(content, "Years outside the area of applicability")
+    assert none.startswith("None: no year of any woodland")
+    assert len(cannot_conclude(content)) == 2
+
+
+def test_a_woodland_with_years_outside_says_so_in_the_table_and_on_its_page(
+    content: ReportContent, document: Document
+) -> None:
+    report, without = with_years_outside(content, 2019), document.figures
+    document = compose(report)
+    named = report.woodlands[0]
+    (page,) = [page for page in document.text["alerts"]["pages"] if [*_outside_facts(page)]]
+    assert page["name"].replace("\u00ad", "") == name_of(named)
+    assert [*_outside_facts(page)] == ["2019 (31\u00a0% inside)"]
+    rows = [row for group in document.text["tables"]["groups"] for row in group["rows"]]
+    assert sum("1 outside" in row[-1] for row in rows) == 1
+    assert "Outside: years left out of the trend" in document.text["tables"]["note"]
+    changed = [name for name, figure in document.figures.items() if figure != without[name]]
+    assert changed == [f"history-{page['number']}.svg"]
+
+
+def _outside_facts(page: dict[str, list[list[str]]]) -> list[str]:
+    return [figure for what, figure in page["facts"] if what.startswith("Outside the area")]
+
+
+def test_a_report_of_another_target_speaks_of_no_taxa(content: ReportContent) -> None:
+    text = compose(replace(content, target=CARBON, title="Soil organic carbon")).text
+    for line in text["alerts"]["pages"]:
+        line["reason"] = ""  # the alert's own sentence, as it was recorded
+    said = json.dumps(text)
+    assert "g per kg" in said
+    assert [
+        word for word in ("taxa", "richness", "Richness") if word in said.replace("richness-small", "")
+    ] == []

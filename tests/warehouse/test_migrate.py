@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
-from warehouse_world import NOW, history, load, prepare, scene, trend_row
+from warehouse_world import NOW, history, prepare, scene, trend_row
 
 from monitoring.errors import MigrationError, WarehouseError
 from warehouse.database import connect
 from warehouse.migrate import Migration, known_migrations, migrate
 from warehouse.reader import read
 from warehouse.records import BlockSeasonRow
+from warehouse.staging import write_estimates
 from warehouse.writer import Writer, open_writer
 
 FIRST, SECOND = known_migrations()[:2]
@@ -69,13 +72,24 @@ def test_a_migration_edited_after_it_was_applied_is_refused(tmp_path: Path) -> N
             migrate(connection, now=NOW, known=[FIRST, edited])
 
 
+def insert_without_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Record nine years as versions before 6 did: nobody knew error parts or the area of applicability."""
+    staged = write_estimates(folder / "staged.parquet", history())
+    connection.execute(
+        "insert into estimate by name select * exclude (sd_place, sd_year, applicable_share), "
+        "cast($now as timestamp) as recorded_at from read_parquet($staged)",
+        {"now": NOW.replace(tzinfo=None), "staged": str(staged)},
+    )
+
+
 def version_four(path: Path) -> Path:
     """A warehouse as version 4 of the schema left it: nine years, two trends, one scene used."""
     with connect(path, read_only=False) as connection:
         migrate(connection, now=NOW, known=known_migrations()[:4])
         writer = Writer(connection)
         prepare(writer)
-        load(writer, path.parent, history())
+        insert_without_parts(connection, path.parent)
+        writer.choose_model("richness", "encoder-1", "head-1", "config-1", run_id="run-1", now=NOW)
         writer.load_trends([trend_row("a"), trend_row("b")], now=NOW)
         connection.execute(
             "insert into scene select 'simulated', 's2-0001', 'sentinel-2-l2a', 's2', 'sentinel-2a', $now, "
@@ -89,7 +103,7 @@ def version_four(path: Path) -> Path:
     return path
 
 
-def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_version_five_finds(
+def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_later_versions_find(
     tmp_path: Path,
 ) -> None:
     path = version_four(tmp_path / "w.duckdb")
@@ -109,6 +123,8 @@ def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_version_
         assert [r["relative_orbit"] for r in reader.scenes()] == [None, None]
         assert {r["id"]: r["tile"] for r in reader.scenes()} == {"s2-0001": None, "s2-0002": ""}
         assert {r["why_not_final"] for r in reader.history()} == {""}
+        assert {r["is_applicable"] for r in reader.history()} == {True}
+        assert all(math.isnan(r["applicable_share"]) and math.isnan(r["sd_year"]) for r in reader.history())
         assert len(reader.trends()) == 2
         assert [len(series.years) for series in reader.series("richness")] == [9, 9]
     holed = BlockSeasonRow("2020-Q4", "block-1", 10.0, 1, 0.9, 0.2, False, True, 1, 0, "9 missing", "run-1")

@@ -37,7 +37,9 @@ def test_no_estimate_is_staged_as_null_and_read_as_nan(tmp_path: Path) -> None:
 
 
 def test_an_aggregated_estimate_becomes_a_row() -> None:
-    aggregated = WoodlandEstimate("a", 100.0, 5.0, 0.9, 100, 30.0, 12.0, 0.0)
+    aggregated = WoodlandEstimate(
+        "a", 100.0, 5.0, 0.9, 100, 30.0, 12.0, 0.0, sd_place=4.0, sd_year=3.0, applicable_share=1.0
+    )
     row = EstimateRow.of(
         aggregated,
         season="2025-Q4",
@@ -62,9 +64,16 @@ def test_a_file_of_other_columns_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = write_estimates(tmp_path / "x.parquet", history())
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(WarehouseError, match=r"x\.parquet") as refusal:
+    with pytest.raises(
+        WarehouseError, match=r"x\.parquet: .*; delete it and run the season again"
+    ) as refusal:
         read_estimates(path)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_not_asked_to_be_deleted(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"gone\.parquet: no such file; run the season again"):
+        read_estimates(tmp_path / "gone.parquet")
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:

@@ -161,6 +161,51 @@ def test_a_park_is_summed_up_by_area_and_says_how_many_woodlands_it_knows(tmp_pa
     assert (vale["n_woodlands"], vale["n_ancient"], vale["area_ha"]) == (4, 3, 13.0)
 
 
+def test_a_year_mostly_outside_the_area_of_applicability_is_kept_flagged_and_out_of_the_series(
+    tmp_path: Path,
+) -> None:
+    shares = {"2022-Q4": 1.0, "2023-Q4": 0.79, "2024-Q4": 0.8, "2025-Q4": 0.0}
+    path = filled(
+        tmp_path / "warehouse.duckdb",
+        [estimate("a", season, applicable_share=share) for season, share in shares.items()],
+    )
+    with read(path) as reader:
+        rows = reader.history("a")
+        (series,) = reader.series("richness")
+    assert [(row["season"], row["applicable_share"]) for row in rows] == list(shares.items())
+    assert [row["is_applicable"] for row in rows] == [True, False, True, False]
+    assert [(row["sd"], row["sd_place"], row["sd_year"]) for row in rows] == [(5.0, 4.0, 3.0)] * 4
+    assert (series.years.tolist(), series.outside.tolist()) == ([2022, 2024], [2023, 2025])
+    assert len(series.mean) == len(series.sd) == 2
+
+
+def test_an_estimate_of_a_head_that_states_no_area_of_applicability_counts_as_inside(tmp_path: Path) -> None:
+    earlier = replace(estimate("a"), sd_place=math.nan, sd_year=math.nan, applicable_share=math.nan)
+    with read(filled(tmp_path / "warehouse.duckdb", [earlier])) as reader:
+        (row,) = reader.history("a")
+        (series,) = reader.series("richness")
+    assert row["is_applicable"] is True
+    assert math.isnan(row["applicable_share"])
+    assert (series.years.tolist(), series.outside.tolist()) == ([2025], [])
+
+
+def test_a_park_says_how_much_of_it_lies_inside_and_how_many_woodlands_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with open_writer(path, now=NOW) as writer:
+        prepare(writer)
+        cherry, damson = (
+            replace(WOODLANDS[0], id=name, area_ha=area) for name, area in (("c", 3.0), ("d", 6.0))
+        )
+        writer.load_woodlands([cherry, damson], now=NOW)
+        unknown = replace(estimate("d"), applicable_share=math.nan, sd_year=math.nan)
+        load(writer, tmp_path, [estimate("a"), estimate("c", applicable_share=0.2), unknown])
+    with read(path) as reader:
+        (summary,) = reader.park_summary("richness", park="Vale")
+    assert summary["applicable_share"] == pytest.approx((1.0 * 1 + 0.2 * 3) / 4)
+    assert (summary["n_woodlands"], summary["n_not_applicable"]) == (3, 1)
+    assert (summary["sd_place"], summary["sd_year"]) == (4.0, 3.0)
+
+
 def test_woodlands_come_back_as_they_went_in(path: Path) -> None:
     with read(path) as reader:
         frame = reader.woodlands()

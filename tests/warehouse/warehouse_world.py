@@ -20,6 +20,8 @@ from warehouse.writer import Writer, open_writer
 
 NOW = datetime(2026, 1, 15, 3, tzinfo=UTC)
 NAN = float("nan")
+#: As much of a run's choices as the views read.
+SCIENCE = '{"estimation": {"min_applicable_share": 0.8}}'
 WOODLANDS = (
     Woodland("a", "Ash Copse", "Vale", Status.ASNW, box(-1.8, 51.6, -1.7985, 51.601), 1.0),
     Woodland(
@@ -60,6 +62,7 @@ def estimate(
     head: str = "head-1",
     coverage: float = 0.9,
     inputs_hash: str = "inputs-1",
+    applicable_share: float = 1.0,
 ) -> EstimateRow:
     """One estimate of richness."""
     return EstimateRow(
@@ -72,7 +75,10 @@ def estimate(
         inputs_hash=inputs_hash,
         mean=mean,
         sd=5.0,
+        sd_place=4.0,
+        sd_year=3.0,
         coverage=coverage,
+        applicable_share=applicable_share,
         n_pixels=100,
         n_s2=30.0,
         n_s1_ascending=12.0,
@@ -126,7 +132,7 @@ def prepare(writer: Writer) -> None:
     writer.load_woodlands(WOODLANDS, now=NOW)
     cards = [ModelRow("head", f"head-{number}", "{}", "00") for number in (1, 2)]
     writer.load_models([ModelRow("encoder", "encoder-1", "{}", "00"), *cards], now=NOW)
-    writer.record_run(RunRow("run-1", "2025-Q4", "config-1", "{}", "0.1.0", NOW))
+    writer.record_run(RunRow("run-1", "2025-Q4", "config-1", SCIENCE, "0.1.0", NOW))
 
 
 def load(writer: Writer, folder: Path, rows: Sequence[EstimateRow], now: datetime = NOW) -> int:

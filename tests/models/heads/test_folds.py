@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sample_places import DEGREE_M, haversine_m, places
+from scipy.sparse.csgraph import connected_components
 
 from models.heads.folds import (
-    EARTH_RADIUS_M,
     block_groups,
     deal,
+    distinct_places,
     linked_groups,
     random_folds,
-    spatial_folds,
+    refuse_coordinates,
 )
 from monitoring.errors import ModelError
-
-#: Metres of one degree of latitude on the sphere.
-DEGREE_M = EARTH_RADIUS_M * np.pi / 180
-
-
-def places(*offsets_m: tuple[float, float]) -> np.ndarray:
-    """Longitude, latitude of points given in metres east and north of (0, 0)."""
-    return np.array(offsets_m) / DEGREE_M
-
-
-def haversine_m(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Great-circle distances of every a to every b, by the textbook formula."""
-    lon_a, lat_a = np.radians(a).T[:, :, None]
-    lon_b, lat_b = np.radians(b).T[:, None, :]
-    h = np.sin((lat_b - lat_a) / 2) ** 2 + np.cos(lat_a) * np.cos(lat_b) * np.sin((lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(h))
 
 
 def europe(shared: Path) -> np.ndarray:
@@ -73,8 +60,7 @@ def test_dealing_out_clusters_gives_the_published_sizes_and_says_what_is_wrong(
 
 def test_real_soil_samples_are_held_out_far_from_training(shared: Path) -> None:
     coordinates = soil_samples(shared)
-    folds = spatial_folds(coordinates)
-    assert folds.method == "linked within 10000 m"
+    folds = deal(linked_groups(coordinates, 10_000), 5, "linked")
     assert folds.caution == ""
     assert np.ptp(np.bincount(folds.fold)) <= 5
     held_out = coordinates[folds.fold == 0]
@@ -94,10 +80,8 @@ def test_a_random_split_of_real_soil_samples_parts_samples_of_one_coordinate(sha
 def test_samples_at_one_coordinate_are_never_parted(cells: np.ndarray, spacing_m: float) -> None:
     coordinates = cells * spacing_m / DEGREE_M
     _, place = np.unique(coordinates, axis=0, return_inverse=True)
-    if place.max() < 4:
-        return
-    folds = spatial_folds(coordinates)
-    for groups in (folds.fold, linked_groups(coordinates, 500), block_groups(coordinates, 500)):
+    linked = linked_groups(coordinates, 500)
+    for groups in (deal(linked, 3, "linked").fold, linked, block_groups(coordinates, 500)):
         pairs = np.unique(np.column_stack([place.ravel(), groups]), axis=0)
         assert len(pairs) == place.max() + 1
 
@@ -111,18 +95,44 @@ def test_groups_are_as_far_apart_as_the_link_distance(cells: np.ndarray) -> None
     assert not len(apart) or apart.min() > 1000
 
 
-def test_a_dense_field_without_gaps_is_cut_into_blocks() -> None:
-    east, north = np.meshgrid(np.arange(0, 3000, 100), np.arange(0, 3000, 100))
-    folds = spatial_folds(places(*zip(east.ravel(), north.ravel(), strict=True)))
-    assert folds.method == "blocks of 1000 m"
-    assert folds.caution == ""
-
-
 def test_each_sample_is_held_out_exactly_once() -> None:
     folds = random_folds(23, seed=4)
     held_out = np.sum([held for _, held in folds.splits()], axis=0)
     assert (held_out == 1).all()
     assert all((training ^ held).all() for training, held in folds.splits())
+
+
+def test_linked_groups_equal_those_of_all_pairs() -> None:
+    generator = np.random.default_rng(5)
+    coordinates = np.vstack([generator.uniform(-3, 3, (150, 2)), generator.normal(0, 0.1, (150, 2))])
+    for distance_m in (500.0, 3_000.0, 20_000.0, 90_000.0):
+        near = haversine_m(coordinates, coordinates) <= distance_m
+        _, expected = connected_components(near, directed=False)
+        pairs = set(zip(linked_groups(coordinates, distance_m), expected, strict=True))
+        assert len(pairs) == expected.max() + 1 == len({found for found, _ in pairs})
+
+
+def test_places_on_both_sides_of_the_antimeridian_and_around_a_pole_are_linked() -> None:
+    coordinates = np.array([[179.999, 0], [-179.999, 0], [0, 89.999], [180, 89.999], [90, -90], [7, -90]])
+    groups = linked_groups(coordinates, 1000)
+    assert (groups[::2] == groups[1::2]).all()
+    assert len(set(groups)) == 3
+    assert distinct_places(np.array([[180.0, 3], [-180, 3], [90, -90], [7, -90]]))[1].tolist() == [0, 0, 1, 1]
+
+
+def test_seven_thousand_samples_in_one_park_are_linked_without_their_pairs() -> None:
+    coordinates = np.random.default_rng(2).uniform(0, 0.2, (7000, 2))
+    tracemalloc.start()
+    groups = linked_groups(coordinates, 50_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not groups.any()
+    assert peak < 20e6
+
+
+def test_six_equal_groups_in_five_folds_are_cautioned() -> None:
+    folds = deal(np.repeat(np.arange(6), 10), 5, "whole")
+    assert folds.caution == "the largest fold holds 33% of the samples, more than one fold of 5 should"
 
 
 def test_order_of_samples_does_not_change_the_groups() -> None:
@@ -135,13 +145,11 @@ def test_order_of_samples_does_not_change_the_groups() -> None:
 @pytest.mark.parametrize(
     ("coordinates", "message"),
     [
-        (np.zeros((60, 2)), "1 distinct places cannot fill 5 folds"),
         (np.full((60, 2), np.nan), "expected finite"),
         (np.zeros(60), "expected finite"),
         (np.array([[432_000.0, 5_680_000.0]] * 9), "beyond 180, 90"),
-        (np.empty((0, 2)), "0 distinct places"),
     ],
 )
-def test_coordinates_that_make_no_folds_are_refused(coordinates: np.ndarray, message: str) -> None:
+def test_coordinates_that_are_none_are_refused(coordinates: np.ndarray, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        spatial_folds(coordinates)
+        refuse_coordinates(coordinates)

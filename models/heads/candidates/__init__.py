@@ -1,0 +1,1 @@
+"""Candidates: the regressions that are compared under the same folds, each a torch module once fitted."""

@@ -1,0 +1,1 @@
+"""Uncertainty: conformal intervals, and the parts of an error (label, place, year) with their correlation."""
