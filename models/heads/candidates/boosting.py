@@ -163,6 +163,7 @@ CANDIDATE = Candidate(
     words="boosted trees; their number, depth and features per split by inner folds, constant variance",
     spread=Spread.PREDICTIVE,
     is_fast=True,
+    cost_s=3,
     fit=fit_boosted,
     restore=restore_boosted,
 )

@@ -77,6 +77,8 @@ class Candidate:
     spread: Spread
     is_fast: bool
     """True where a million pixels take seconds."""
+    cost_s: float
+    """About how many seconds of one core a million pixels of 128 numbers take (bench/head_speed.py)."""
     fit: Callable[[Training, int], nn.Module]
     """(training, seed) -> module. Tunes by folds of `training.group` only. Same input, same bits."""
     restore: Callable[[Mapping[str, torch.Tensor]], nn.Module]

@@ -177,6 +177,7 @@ CANDIDATE = Candidate(
     words=f"quantile forest of {TREES} trees; kind, features per split and smallest leaf by inner folds",
     spread=Spread.PREDICTIVE,
     is_fast=False,
+    cost_s=14,
     fit=fit_forest,
     restore=restore_forest,
 )

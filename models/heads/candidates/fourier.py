@@ -51,6 +51,7 @@ CANDIDATE = Candidate(
     words=f"Bayesian regression on embeddings, sampling effort and {N_WAVES} random Fourier features",
     spread=Spread.POSTERIOR,
     is_fast=True,
+    cost_s=10,
     fit=fit_fourier,
     restore=WaveRegression,
 )

@@ -148,6 +148,7 @@ CANDIDATE = Candidate(
     words=f"Gaussian process (Matern 3/2 plus linear) on at most {MOST_LANDMARKS} training samples",
     spread=Spread.POSTERIOR,
     is_fast=True,
+    cost_s=11,
     fit=fit_landmarks,
     restore=LandmarkRegression,
 )

@@ -43,6 +43,7 @@ CANDIDATE = Candidate(
     words="the weighted mean of the labels, everywhere",
     spread=Spread.PREDICTIVE,
     is_fast=True,
+    cost_s=0.5,
     fit=fit_mean,
     restore=Mean,
 )

@@ -294,6 +294,7 @@ CANDIDATE = Candidate(
     words=f"mean of {MEMBERS} networks of {' x '.join(map(str, HIDDEN))} units, each with mean and variance",
     spread=Spread.PREDICTIVE,
     is_fast=True,
+    cost_s=3.5,
     fit=fit,
     restore=restore,
 )

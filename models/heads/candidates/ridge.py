@@ -19,6 +19,7 @@ CANDIDATE = Candidate(
     words="Bayesian ridge on standardised embeddings and sampling effort",
     spread=Spread.POSTERIOR,
     is_fast=True,
+    cost_s=1,
     fit=fit_ridge,
     restore=WaveRegression,
 )

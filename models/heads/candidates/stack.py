@@ -74,6 +74,7 @@ def make_stack(members: Mapping[str, Candidate]) -> Candidate:
         words=f"weighted mean of {', '.join(members)}, weights from inner folds",
         spread=Spread.PREDICTIVE,
         is_fast=all(each.is_fast for each in members.values()),
+        cost_s=sum(each.cost_s for each in members.values()),
         fit=partial(_fit, members),
         restore=partial(_restore, members),
     )

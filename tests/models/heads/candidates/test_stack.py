@@ -36,7 +36,7 @@ def column(
     def fit(_training: Training, _seed: int) -> nn.Module:
         return Column({"slope": slope * torch.eye(3, dtype=torch.float64)[number]})
 
-    return Candidate(f"column_{number}", "a column", spread, is_fast, fit, Column)
+    return Candidate(f"column_{number}", "a column", spread, is_fast, 1.0, fit, Column)
 
 
 def rows(latent: np.ndarray, embeddings: np.ndarray, weight: np.ndarray | None = None) -> Training:
