@@ -41,9 +41,11 @@ def devices(asked: str) -> tuple[str, ...]:
 
 
 def choose_device(asked: str) -> str:
-    """Return `cpu` or `cuda`; ModelError when a GPU was asked for and there is none."""
+    """Return `cpu` or `cuda`; ModelError when a GPU was asked for and there is none, or for another word."""
     import torch
 
+    if asked not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"device {asked!r}: known are auto, cpu, cuda")
     available = torch.cuda.is_available()
     if asked == "cuda" and not available:
         raise ModelError("device cuda: this machine has no usable NVIDIA GPU; set device to auto or cpu")

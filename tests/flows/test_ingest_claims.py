@@ -535,9 +535,10 @@ def standing(workspace: Workspace, season: str) -> tuple[set[bool], set[str]]:
 
 
 def years_of_series(workspace: Workspace) -> set[tuple[int, ...]]:
+    """The years with a final estimate, inside the area of applicability or outside."""
     with read(workspace.warehouse) as reader:
         series = reader.series(workspace.science.estimation.target)
-    return {tuple(int(year) for year in one.years) for one in series}
+    return {tuple(int(year) for year in one.estimated) for one in series}
 
 
 def two_thirds(workspace: Workspace, block: Block) -> list[str]:
