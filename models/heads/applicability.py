@@ -28,7 +28,7 @@ AXES_TOLERANCE = 1e-3
 #: Distances that a product of matrices gives below this are worked out anew as differences: it cancels there.
 NEAR = 0.03
 #: Distances held at a time: what stays in a processor's cache between the passes over them.
-TILE_VALUES = 2**20
+TILE_VALUES = 2**21
 #: Rows compared at a time while fitting.
 FIT_TILE = 512
 #: A standard deviation below this share of the largest value is rounding.

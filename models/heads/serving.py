@@ -126,8 +126,11 @@ class ServedHead:
         if self.effort.device.type != "cpu":
             return [self._tile(part) for part in parts]
         workers = torch.get_num_threads()
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as threads:
-            return list(threads.map(self._tile, parts))
+        try:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+                return list(threads.map(self._tile, parts))
+        finally:
+            torch.set_num_threads(workers)  # what a thread sets is what threads started later begin with
 
     @torch.inference_mode()
     def _tile(self, part: torch.Tensor) -> _Tile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,35 @@ def test_a_pixel_is_told_the_same_whoever_is_beside_it(candidate: Candidate) -> 
     few = head.predict(together[order])
     for name, values in vars(few).items():
         np.testing.assert_array_equal(values, getattr(whole, name)[order], err_msg=name)
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda each: each.name)
+def test_a_pixel_is_told_the_same_by_one_thread_and_by_two(
+    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, asked = served(candidate.fit(samples(), 0), area()), pixels(3 * TILE_ROWS["cpu"])
+    told = []
+    for threads in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            told.append(head.predict(asked))
+    for name, values in vars(told[0]).items():
+        np.testing.assert_array_equal(values, getattr(told[1], name), err_msg=name)
+
+
+def test_threads_started_after_a_prediction_compute_on_as_many_cores_as_before() -> None:
+    def seen() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert seen() == 2
+        served(Known()).predict(pixels(3))
+        assert seen() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_float32_tiles_agree_with_the_float64_module() -> None:
