@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -175,8 +174,3 @@ def refuse_other_encoder(card: HeadCard, encoder: EncoderIdentity) -> None:
 
 def _named(encoder: str, sha256: str) -> str:
     return f"{encoder} ({sha256[:12]})" if sha256 else encoder
-
-
-def defect_counts(rows: Sequence[tuple[str, str, str, int]]) -> tuple[DefectCount, ...]:
-    """Return the lines of a defect table."""
-    return tuple(DefectCount(*row) for row in rows)

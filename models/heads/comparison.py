@@ -169,14 +169,29 @@ class SeenBy:
 
 
 def under_schemes(
-    samples: HeadSamples, name: str, schemes: Sequence[Scheme], group: Groups, seed: int, crew: Crew
+    samples: HeadSamples,
+    name: str,
+    schemes: Sequence[Scheme],
+    group: Groups,
+    seed: int,
+    crew: Crew,
+    known: Sequence[HeldOut] = (),
 ) -> tuple[SeenBy, ...]:
-    """Return one candidate under every scheme, tuned inside training folds by `group`."""
+    """Return one candidate under every scheme, tuned inside training folds by `group`.
+
+    known: what was held out by the same candidate, group and seed before. Schemes of equal folds, as where
+    samples lie in two far-off parks, are held out once.
+    """
     training = samples.training(group)
-    trials = {s.name: Trial(name, training, s.folds, seed) for s in schemes if s.folds is not None}
-    held = hold_out(list(trials.values()), crew, "hold out by every scheme")
-    found = dict(zip(trials, held, strict=True))
-    return tuple(_seen_by(samples, scheme, found.get(scheme.name), seed) for scheme in schemes)
+    found = {held.fold.tobytes(): held for held in known}
+    distinct = {s.folds.fold.tobytes(): s.folds for s in schemes if s.folds is not None}
+    fresh = {key: Trial(name, training, folds, seed) for key, folds in distinct.items() if key not in found}
+    held = hold_out(list(fresh.values()), crew, "hold out by every scheme")
+    found |= dict(zip(fresh, held, strict=True))
+    return tuple(
+        _seen_by(samples, each, found[each.folds.fold.tobytes()] if each.folds else None, seed)
+        for each in schemes
+    )
 
 
 def _seen_by(samples: HeadSamples, scheme: Scheme, held: HeldOut | None, seed: int) -> SeenBy:

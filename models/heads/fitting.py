@@ -78,7 +78,9 @@ def fit_head(
     primary = primary_scheme(schemes)
     tried = compare(samples, how.candidates, primary, beside_of(samples, labels, how), how.seed, crew)
     chosen, reason = choose(tried)
-    seen = under_schemes(samples, chosen.candidate, schemes, primary.blocks, how.seed, crew)
+    seen = under_schemes(
+        samples, chosen.candidate, schemes, primary.blocks, how.seed, crew, [chosen.held_out]
+    )
     possible = tuple(scheme for scheme in schemes if scheme.folds is not None)
     with one_thread():
         fitted = _fit_to_all(samples, chosen, primary, seen, how)

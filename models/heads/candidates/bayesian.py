@@ -8,13 +8,14 @@ weighted products.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
 from scipy import linalg, optimize
+from torch import nn
 
 from models.heads.candidates.contract import Z_90, Array, Latent, Training
 from models.heads.candidates.tuning import inner_splits
@@ -170,3 +171,18 @@ def latent_normal(mean: torch.Tensor, variance: torch.Tensor) -> Latent:
     variance = variance.clamp(min=torch.finfo(variance.dtype).tiny)
     half = Z_90 * variance.sqrt()
     return Latent(mean, variance, mean - half, mean + half)
+
+
+def register(module: nn.Module, tensors: Mapping[str, torch.Tensor], axes: Mapping[str, int]) -> None:
+    """Give a module its float64 buffers, each with its number of axes; ValueError for another number."""
+    for name, number in axes.items():
+        if tensors[name].ndim != number:
+            raise ValueError(f"{name}: {tensors[name].ndim} axes, must be {number}")
+        module.register_buffer(name, tensors[name].to(torch.float64))
+
+
+def refuse_sizes(tensors: Mapping[str, torch.Tensor], sizes: Mapping[str, int]) -> None:
+    """ValueError for a tensor whose number of rows is not the stated one."""
+    for name, size in sizes.items():
+        if len(tensors[name]) != size:
+            raise ValueError(f"{name}: {len(tensors[name])} rows, must be {size}")

@@ -15,7 +15,14 @@ import torch
 from scipy import linalg
 from torch import nn
 
-from models.heads.candidates.bayesian import chosen_inside, fit_posterior, latent_normal, standard_of
+from models.heads.candidates.bayesian import (
+    chosen_inside,
+    fit_posterior,
+    latent_normal,
+    refuse_sizes,
+    register,
+    standard_of,
+)
 from models.heads.candidates.contract import Array, Candidate, Latent, Spread, Training
 
 #: Landmarks at most: training samples drawn by the seed.
@@ -54,13 +61,9 @@ class LandmarkRegression(nn.Module):
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
-        for name, axes in BUFFERS.items():
-            if tensors[name].ndim != axes:
-                raise ValueError(f"{name}: {tensors[name].ndim} axes, must be {axes}")
-            self.register_buffer(name, tensors[name].to(torch.float64))
-        for name in ("point_efforts", "coefficients", "centre_weights", "known"):
-            if len(tensors[name]) != len(self.points):
-                raise ValueError(f"{name}: {len(tensors[name])} rows, must be {len(self.points)}")
+        register(self, tensors, BUFFERS)
+        by_point = ("point_efforts", "coefficients", "centre_weights", "known")
+        refuse_sizes(tensors, dict.fromkeys(by_point, len(self.points)))
 
     def forward(self, embeddings: torch.Tensor, effort: torch.Tensor) -> Latent:
         """Return the posterior of the fitted function at embeddings (n, D) and effort (n, E)."""

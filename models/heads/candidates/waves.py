@@ -9,7 +9,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.heads.candidates.bayesian import Standard, fit_posterior, latent_normal, standard_of
+from models.heads.candidates.bayesian import (
+    Standard,
+    fit_posterior,
+    latent_normal,
+    refuse_sizes,
+    register,
+    standard_of,
+)
 from models.heads.candidates.contract import Array, Latent, Training
 
 #: Buffers, with their numbers of axes.
@@ -36,19 +43,11 @@ class WaveRegression(nn.Module):
 
     def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
-        for name, axes in BUFFERS.items():
-            if tensors[name].ndim != axes:
-                raise ValueError(f"{name}: {tensors[name].ndim} axes, must be {axes}")
-            self.register_buffer(name, tensors[name].to(torch.float64))
-        self._check()
-
-    def _check(self) -> None:
+        register(self, tensors, BUFFERS)
         dims, waves = self.frequencies.shape
         features = dims + len(self.effort_mean) + waves
         sizes = {"embedding_mean": dims, "phases": waves, "centre": features, "known": features}
-        for name, size in sizes.items():
-            if len(self.get_buffer(name)) != size:
-                raise ValueError(f"{name}: {len(self.get_buffer(name))} rows, must be {size}")
+        refuse_sizes(tensors, sizes)
 
     def forward(self, embeddings: torch.Tensor, effort: torch.Tensor) -> Latent:
         """Return the posterior of the fitted function at embeddings (n, D) and effort (n, E)."""

@@ -11,10 +11,10 @@ from models.cards import card_text
 from models.heads.card import (
     CARD,
     UNSTATED,
+    DefectCount,
     HeadCard,
     StatedEncoder,
     card_id,
-    defect_counts,
     named,
     read_head_card,
     refuse_other_encoder,
@@ -24,7 +24,7 @@ from monitoring.targets import LabelError, SampleRules
 
 from .planted_heads import QUICK, RICHNESS, fitted, world
 
-DEFECTS = defect_counts([("a zero without a count", "zero_needs_count", "refused", 3)])
+DEFECTS = (DefectCount("a zero without a count", "zero_needs_count", "refused", 3),)
 
 
 @pytest.fixture(scope="module")
