@@ -12,7 +12,7 @@ import argparse
 import time
 from dataclasses import replace
 
-from monitoring.calibration import World, realised_rates
+from monitoring.calibration.rates import World, realised_rates
 from monitoring.science import AlertRule, TrendTest
 
 NULL = {

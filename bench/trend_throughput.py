@@ -17,8 +17,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from scipy import stats
 
-from monitoring.mann_kendall import mann_kendall
-from monitoring.theil_sen import theil_sen
+from monitoring.statistics.mann_kendall import mann_kendall
+from monitoring.statistics.theil_sen import theil_sen
 
 YEARS = np.arange(2017, 2026)
 

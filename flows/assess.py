@@ -14,13 +14,13 @@ from flows.ingest import checks_of
 from flows.load import LEASE_WAIT_S, held_back, quality_rows, target_of
 from flows.quality.gate import Verdict, check_trends
 from flows.workspace import Workspace
-from monitoring.alerts import Alert, raise_alerts
-from monitoring.contrasts import Contrast, contrast
-from monitoring.controls import controls_among
+from monitoring.alerts.rule import Alert, raise_alerts
 from monitoring.science import Science
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends import RichnessSeries, Trend, test_family
+from monitoring.trends.contrasts import Contrast, contrast
+from monitoring.trends.controls import controls_among
+from monitoring.trends.family import RichnessSeries, Trend, test_family
 from monitoring.woodlands import Woodland
 from warehouse.reader import read
 from warehouse.records import AlertRow, Assessment, ContrastRow, TrendRow

@@ -16,9 +16,9 @@ from flows.archive import make_archive
 from flows.files import write_whole
 from flows.progress import counting
 from flows.workspace import Workspace, open_workspace
-from monitoring.alerts import Level
-from monitoring.histories import RichnessSeries
+from monitoring.alerts.rule import Level
 from monitoring.science import AlertRule
+from monitoring.trends.histories import RichnessSeries
 from warehouse.reader import read
 
 FIRST, LAST = "2017-Q4", "2025-Q4"

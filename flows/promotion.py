@@ -22,10 +22,10 @@ from flows.progress import advance
 from flows.workspace import Workspace
 from models.heads.card import HeadCard, read_head_card
 from monitoring.errors import ModelError, WarehouseError
-from monitoring.histories import RichnessSeries
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends import Trend
+from monitoring.trends.family import Trend
+from monitoring.trends.histories import RichnessSeries
 from warehouse.reader import read
 from warehouse.records import EstimateRow
 from warehouse.staging import read_estimates

@@ -16,11 +16,11 @@ from typing import Any
 from flows.sources.catalogues.provenance import SIMULATED
 from flows.standing import quarantine_rows
 from flows.workspace import Workspace
-from monitoring.controls import Control, controls_among
 from monitoring.errors import ReportError
-from monitoring.histories import RichnessSeries
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
+from monitoring.trends.controls import Control, controls_among
+from monitoring.trends.histories import RichnessSeries
 from monitoring.wording import counted
 from reports.content import (
     ContrastLine,

@@ -15,7 +15,7 @@ from monitoring.science import Science
 
 NAN = float("nan")
 
-#: What `WoodlandLine.level` may be: not flagged, or a `monitoring.alerts.Level`.
+#: What `WoodlandLine.level` may be: not flagged, or a `monitoring.alerts.rule.Level`.
 LEVELS = ("", "WATCH", "CONFIRMED")
 
 #: What `WoodlandLine.park` may leave out: the name under which woodland of no park is gathered.

@@ -17,8 +17,8 @@ import shapely
 from numpy.typing import NDArray
 
 from monitoring.errors import WarehouseError
-from monitoring.histories import RichnessSeries
 from monitoring.seasons import Season
+from monitoring.trends.histories import RichnessSeries
 from monitoring.woodlands import Status, Woodland
 from warehouse.columns import build
 from warehouse.database import connect, query, refusals

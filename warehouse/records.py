@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the science is slow to import, and here it only names types
-    from monitoring.alerts import Alert
+    from monitoring.alerts.rule import Alert
     from monitoring.completeness import Completeness, StreamCount
-    from monitoring.contrasts import Contrast
     from monitoring.estimates import WoodlandEstimate
     from monitoring.indices import IndexValue
     from monitoring.scenes import Sensor
-    from monitoring.trends import Trend
+    from monitoring.trends.contrasts import Contrast
+    from monitoring.trends.family import Trend
     from monitoring.woodlands import Status
 
 

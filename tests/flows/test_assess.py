@@ -12,10 +12,10 @@ from shapely import box
 from flows.assess import Findings, find, series_hash
 from flows.load import refuse_lost_warehouse
 from monitoring.errors import WarehouseError
-from monitoring.histories import RichnessSeries
 from monitoring.science import Science
 from monitoring.seasons import Season
 from monitoring.targets import Target
+from monitoring.trends.histories import RichnessSeries
 from monitoring.woodlands import Status, Woodland
 
 YEARS = np.arange(2017, 2026)

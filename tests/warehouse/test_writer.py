@@ -26,8 +26,8 @@ from warehouse_world import (
     trend_row,
 )
 
-from monitoring.contrasts import Contrast
 from monitoring.errors import WarehouseError
+from monitoring.trends.contrasts import Contrast
 from warehouse.content import content_digest
 from warehouse.database import connect
 from warehouse.reader import read

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from shapely import MultiPolygon, box
 
-from monitoring.alerts import Alert, Level
+from monitoring.alerts.rule import Alert, Level
 from monitoring.scenes import Scene, Sensor
-from monitoring.trends import Trend
+from monitoring.trends.family import Trend
 from monitoring.woodlands import Status, Woodland
 from warehouse.records import AlertRow, Assessment, EstimateRow, ModelRow, RunRow, TrendRow
 from warehouse.staging import write_estimates

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitoring.contrasts import contrast, permutation_p
 from monitoring.errors import TrendError
-from monitoring.histories import RichnessSeries
 from monitoring.science import TrendTest
+from monitoring.trends.contrasts import contrast, permutation_p
+from monitoring.trends.histories import RichnessSeries
 
 YEARS = np.arange(2017, 2026)
 RULE = TrendTest()

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.errors import TrendError
-from monitoring.histories import RichnessSeries, on_common_years
+from monitoring.statistics.year_effects import departures, median_by_year, median_without_each
+from monitoring.trends.histories import RichnessSeries, on_common_years
 from monitoring.woodlands import Woodland
-from monitoring.year_effects import departures, median_by_year, median_without_each
 
 #: Fewest other woodlands behind a control value: the median of five stands while two of them decline.
 MIN_CONTROLS = 5

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitoring.mann_kendall import EXACT_UP_TO, exact_cdf, mann_kendall, normal_cdf
+from monitoring.statistics.mann_kendall import EXACT_UP_TO, exact_cdf, mann_kendall, normal_cdf
 
 #: One-sided P(S >= s) without ties: Gilbert (1987) table A18, Hollander & Wolfe (1999) table A30.
 TABLE = {

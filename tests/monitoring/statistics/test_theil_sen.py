@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitoring.theil_sen import interval_rank, theil_sen
+from monitoring.statistics.theil_sen import interval_rank, theil_sen
 
 YEARS = np.arange(2017, 2026)
 
@@ -77,7 +77,7 @@ def test_the_interval_of_nine_years_covers_the_truth_as_often_as_it_says():
 
 
 def test_the_interval_and_the_test_agree_on_zero():
-    from monitoring.mann_kendall import mann_kendall
+    from monitoring.statistics.mann_kendall import mann_kendall
 
     values = np.random.default_rng(8).normal(size=(2_000, 9)) - 0.3 * np.arange(9)
     found, test = theil_sen(YEARS, values), mann_kendall(values)
@@ -87,7 +87,7 @@ def test_the_interval_and_the_test_agree_on_zero():
 def test_large_families_are_worked_in_parts_with_the_same_result(monkeypatch):
     values = np.random.default_rng(9).normal(size=(50, 9))
     whole = theil_sen(YEARS, values)
-    monkeypatch.setattr("monitoring.theil_sen._SLOPES_AT_ONCE", 100)
+    monkeypatch.setattr("monitoring.statistics.theil_sen._SLOPES_AT_ONCE", 100)
     parts = theil_sen(YEARS, values)
     np.testing.assert_array_equal(whole.slope, parts.slope)
     np.testing.assert_array_equal(whole.high, parts.high)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitoring.power import detectable_noncentrality, minimum_detectable_slope
+from monitoring.statistics.power import detectable_noncentrality, minimum_detectable_slope
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.change_points import Fall, fall_p, strongest_fall
-from monitoring.controls import Control, series_to_test
+from monitoring.alerts.reasons import Evidence, sentence
 from monitoring.errors import SeasonError, TrendError
-from monitoring.histories import RichnessSeries, outside_words
-from monitoring.reasons import Evidence, sentence
 from monitoring.science import AlertRule
 from monitoring.seasons import Season
-from monitoring.trends import Trend
+from monitoring.statistics.change_points import Fall, fall_p, strongest_fall
+from monitoring.trends.controls import Control, series_to_test
+from monitoring.trends.family import Trend
+from monitoring.trends.histories import RichnessSeries, outside_words
 
 #: Names every alert id; never to change, or each open alert would be raised a second time.
 ALERT_NAMESPACE = uuid.UUID("6f0c2a52-5d0e-5b7e-9a51-3a7c0f6f4d1b")

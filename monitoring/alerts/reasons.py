@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.change_points import Fall
-from monitoring.controls import Control
-from monitoring.theil_sen import theil_sen
-from monitoring.trends import Trend
+from monitoring.statistics.change_points import Fall
+from monitoring.statistics.theil_sen import theil_sen
+from monitoring.trends.controls import Control
+from monitoring.trends.family import Trend
 
 #: Other woodland "held" when its own slope is under this share of the alerted woodland's.
 HELD = 0.25

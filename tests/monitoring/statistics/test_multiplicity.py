@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import false_discovery_control
 
-from monitoring.multiplicity import benjamini_hochberg
+from monitoring.statistics.multiplicity import benjamini_hochberg
 
 #: The fifteen p of Benjamini & Hochberg (1995), section 4.
 PAPER = [

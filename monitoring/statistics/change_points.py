@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.permutations import ROUNDING, orders, share_at_least
+from monitoring.statistics.permutations import ROUNDING, orders, share_at_least
 
 #: Fewest values for two levels and a line to be compared (three parameters and one spare).
 MIN_VALUES = 4

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monitoring.calibration import World, realised_rates, simulated_series
+from monitoring.calibration.rates import World, realised_rates, simulated_series
 from monitoring.science import AlertRule, TrendTest
 
 #: The test by itself, without the help of a minimum decline.

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from monitoring.controls import MIN_CONTROLS, control_values, park_controls, series_to_test
 from monitoring.errors import TrendError
-from monitoring.histories import RichnessSeries
-from monitoring.year_effects import departures, median_by_year, median_without_each
+from monitoring.statistics.year_effects import departures, median_by_year, median_without_each
+from monitoring.trends.controls import MIN_CONTROLS, control_values, park_controls, series_to_test
+from monitoring.trends.histories import RichnessSeries
 
 YEARS = np.arange(2017, 2026)
 

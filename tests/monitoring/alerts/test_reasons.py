@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from monitoring.reasons import _number, _probability
+from monitoring.alerts.reasons import _number, _probability
 
 
 @pytest.mark.parametrize(

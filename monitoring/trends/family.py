@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.controls import Control, control_values, park_controls
 from monitoring.errors import SettingsError
-from monitoring.histories import RichnessSeries, on_common_years, outside_words
-from monitoring.mann_kendall import EXACT_UP_TO, MannKendall, mann_kendall
-from monitoring.multiplicity import benjamini_hochberg
-from monitoring.power import minimum_detectable_slope
 from monitoring.science import TrendTest
-from monitoring.theil_sen import TheilSen, theil_sen
+from monitoring.statistics.mann_kendall import EXACT_UP_TO, MannKendall, mann_kendall
+from monitoring.statistics.multiplicity import benjamini_hochberg
+from monitoring.statistics.power import minimum_detectable_slope
+from monitoring.statistics.theil_sen import TheilSen, theil_sen
+from monitoring.trends.controls import Control, control_values, park_controls
+from monitoring.trends.histories import RichnessSeries, on_common_years, outside_words
 
 __all__ = ["Control", "RichnessSeries", "Trend", "park_controls", "test_family"]
 

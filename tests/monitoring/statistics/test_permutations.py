@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from monitoring.permutations import SHUFFLES, describe_orders, every_order, orders, share_at_least
+from monitoring.statistics.permutations import SHUFFLES, describe_orders, every_order, orders, share_at_least
 
 
 @pytest.mark.parametrize(("n", "count"), [(0, 1), (1, 1), (2, 2), (3, 6), (6, 720)])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from monitoring.mann_kendall import EXACT_UP_TO, exact_cdf
+from monitoring.statistics.mann_kendall import EXACT_UP_TO, exact_cdf
 
 #: Fewest values that make a slope worth stating.
 MIN_VALUES = 3

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.alerts import Alert, Level, raise_alerts
-from monitoring.controls import park_controls
-from monitoring.histories import RichnessSeries
+from monitoring.alerts.rule import Alert, Level, raise_alerts
 from monitoring.science import AlertRule, TrendTest
-from monitoring.trends import test_family
+from monitoring.trends.controls import park_controls
+from monitoring.trends.family import test_family
+from monitoring.trends.histories import RichnessSeries
 
 #: Level of the woodlands, taxa; only noise relative to it matters.
 MEAN_RICHNESS, SD_OF_LEVELS = 50.0, 8.0

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from monitoring.histories import RichnessSeries, on_common_years
-from monitoring.permutations import describe_orders, orders, share_at_least
 from monitoring.science import TrendTest
+from monitoring.statistics.permutations import describe_orders, orders, share_at_least
+from monitoring.trends.histories import RichnessSeries, on_common_years
 
 #: Fewest woodlands of a class: the mean of one is that woodland.
 MIN_WOODLANDS = 2

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.change_points import fall_p, strongest_fall
-from monitoring.permutations import every_order
+from monitoring.statistics.change_points import fall_p, strongest_fall
+from monitoring.statistics.permutations import every_order
 
 YEARS = np.arange(2017, 2026)
 
@@ -62,7 +62,7 @@ def test_seventeen_years_are_shuffled_with_a_seed_and_agree_with_the_exact_p(mon
     rng = np.random.default_rng(11)
     series = rng.normal(size=12) - 1.5 * (np.arange(12) >= 7)
     exact = fall_p(series)
-    monkeypatch.setattr("monitoring.change_points.EVERY_ORDER_UP_TO", 11)
+    monkeypatch.setattr("monitoring.statistics.change_points.EVERY_ORDER_UP_TO", 11)
     assert fall_p(series, seed=1) == fall_p(series, seed=1)
     assert fall_p(series, seed=1) == pytest.approx(exact, abs=4 * np.sqrt(exact / 99_999))
 

@@ -1,0 +1,1 @@
+"""Corroboration: what other evidence says of a decline that richness alone suggests."""
