@@ -14,7 +14,8 @@ from flows.ingest import checks_of
 from flows.load import LEASE_WAIT_S, held_back, quality_rows, target_of
 from flows.quality.gate import Verdict, check_trends
 from flows.workspace import Workspace
-from monitoring.alerts.rule import Alert, raise_alerts
+from monitoring.alerts.alert import Alert
+from monitoring.alerts.rule import raise_alerts
 from monitoring.science import Science
 from monitoring.seasons import Season
 from monitoring.targets import Target

@@ -16,7 +16,7 @@ from flows.archive import make_archive
 from flows.files import write_whole
 from flows.progress import counting
 from flows.workspace import Workspace, open_workspace
-from monitoring.alerts.rule import Level
+from monitoring.alerts.alert import Level
 from monitoring.science import AlertRule
 from monitoring.trends.histories import RichnessSeries
 from warehouse.reader import read

@@ -44,6 +44,24 @@ class TrendTest:
     confidence: float = 0.95
     family: str = "all woodlands with enough years"
     control: str = "park-year median of other woodland"
+    min_effect_fraction: float = 0.001
+    """Decline per year, as a share of the woodland's level, that a slope must exceed with certainty."""
+    correction: str = "BH"
+    """Over the family: `BH` (Benjamini-Hochberg), or `BY` (Benjamini-Yekutieli) under any dependence."""
+    spending: str = "harmonic"
+    """How the error is spent over yearly looks: `harmonic` (6 / (pi k)^2 of it at look k) or `none`."""
+
+
+@dataclass(frozen=True)
+class MatchRule:
+    """Which other woodland an ancient one may be compared with: same park and leaf type, and ..."""
+
+    neighbours: int = 3
+    """Other woodlands matched to each ancient one at most."""
+    max_elevation_difference_m: float = 100.0
+    max_area_ratio: float = 5.0
+    max_standardised_difference: float = 0.1
+    """Difference of a property between the classes, in standard deviations, that counts as balanced."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +72,42 @@ class AlertRule:
     p_watch: float = 0.05
     min_decline_fraction: float = 0.10
     """Loss over the record below which nobody is called, as a share of the first value."""
+    watch_probability: float = 0.8
+    """Of a slope below minus the minimum effect, after shrinkage, from which a woodland is watched."""
+    exit_q: float = 0.2
+    """An alert ends when q is above this at two yearly looks in a row."""
+    provisional_per_1000: float = 1.0
+    """False PROVISIONAL alerts allowed among 1,000 woodlands in a year."""
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """When an artefact may explain a decline."""
+
+    min_reference_sites: int = 200
+    """Sites that should not change, below which gate G1 is not judged."""
+    gate_error: float = 0.01
+    """p below which a gate's test speaks."""
+
+
+@dataclass(frozen=True)
+class WeatherRule:
+    """Which days are extreme, and which years."""
+
+    extreme_share: float = 0.01
+    """Share of all days that count as hot, and as dry."""
+    min_run_days: int = 3
+    """Compound days count in runs at least this long."""
+
+
+@dataclass(frozen=True)
+class CorroborationRule:
+    """When other evidence agrees with a decline."""
+
+    corroboration_p: float = 0.05
+    """One-sided p at which an index falls."""
+    min_disturbed_share: float = 0.05
+    """Share of a woodland's area that a disturbance has to touch."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +200,11 @@ class Science:
     phenology: PhenologyRule = PhenologyRule()
     estimation: Estimation = Estimation()
     trend: TrendTest = TrendTest()
+    matching: MatchRule = MatchRule()
     alert: AlertRule = AlertRule()
+    gates: GateRule = GateRule()
+    weather: WeatherRule = WeatherRule()
+    corroboration: CorroborationRule = CorroborationRule()
 
     @property
     def digest(self) -> str:
@@ -188,8 +246,22 @@ BOUNDS = {
     "min_years": (5, 100),
     "confidence": (0.5, 0.9999),
     "q_confirmed": (0, 1),
-    "p_watch": (0, 1),
+    "min_effect_fraction": (0, 0.1),
+    "neighbours": (1, 100),
+    "max_elevation_difference_m": (0, 10_000),
+    "max_area_ratio": (1, 1_000_000),
+    "max_standardised_difference": (0, 10),
     "min_decline_fraction": (0, 1),
+    "p_watch": (0, 1),
+    "watch_probability": (0.5, 1),
+    "exit_q": (0, 1),
+    "provisional_per_1000": (0, 1000),
+    "min_reference_sites": (2, 100_000),
+    "gate_error": (0, 0.5),
+    "extreme_share": (0, 0.5),
+    "min_run_days": (1, 60),
+    "corroboration_p": (0, 0.5),
+    "min_disturbed_share": (0, 1),
 }
 
 

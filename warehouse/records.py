@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the science is slow to import, and here it only names types
-    from monitoring.alerts.rule import Alert
+    from monitoring.alerts.alert import Alert
     from monitoring.completeness import Completeness, StreamCount
     from monitoring.estimates import WoodlandEstimate
     from monitoring.indices import IndexValue

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitoring.alerts.alert import Alert, Level, alert_id
 from monitoring.alerts.reasons import Evidence, sentence
 from monitoring.errors import SeasonError, TrendError
 from monitoring.science import AlertRule
@@ -21,8 +19,6 @@ from monitoring.trends.controls import Control, series_to_test
 from monitoring.trends.family import Trend
 from monitoring.trends.histories import RichnessSeries, outside_words
 
-#: Names every alert id; never to change, or each open alert would be raised a second time.
-ALERT_NAMESPACE = uuid.UUID("6f0c2a52-5d0e-5b7e-9a51-3a7c0f6f4d1b")
 #: One-sided permutation p at which a fall between two levels is taken for real.
 STEP_P = 0.05
 #: Residual variance of two levels, as a share of the line's, below which an event is called a step. Over nine
@@ -35,43 +31,6 @@ SHARED_STEP_EXPLAINED = 0.6
 SHARED_STEP_SHARE = 0.5
 #: Fewest tested woodlands among which a shared step is looked for; of three, two coincide easily.
 SHARED_STEP_FAMILY = 6
-
-
-class Level(StrEnum):
-    """How sure the service is."""
-
-    CONFIRMED = "CONFIRMED"
-    """Passed the test over the whole family and the minimum decline."""
-    WATCH = "WATCH"
-    """Likely declining, not confirmed: listed, not pushed."""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One woodland that a person should look at, as judged at one season."""
-
-    id: str
-    """uuid5 of woodland and target: one event, one id, however often and in whatever kind it is seen."""
-    woodland_id: str
-    season: str
-    target: str
-    kind: str
-    """`decline`, or `step` when one abrupt change explains the series better."""
-    level: Level
-    reason: str
-    """One sentence with the figures that led here, for a person."""
-    slope: float
-    q: float
-    decline_fraction: float
-
-
-def alert_id(woodland_id: str, target: str) -> str:
-    """Return the id of a woodland's event: the same in every season and for either kind.
-
-    The kind is left out because a step, seen from a later year, may look like a decline and the other way
-    round; it would be one event with two ids.
-    """
-    return str(uuid.uuid5(ALERT_NAMESPACE, json.dumps([woodland_id, target])))
 
 
 def raise_alerts(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.alerts.rule import Alert, Level, raise_alerts
+from monitoring.alerts.alert import Alert, Level
+from monitoring.alerts.rule import raise_alerts
 from monitoring.science import AlertRule, TrendTest
 from monitoring.trends.controls import park_controls
 from monitoring.trends.family import test_family

@@ -12,9 +12,9 @@ class State(StrEnum):
 
     PASSED = "passed"
     RED = "red"
-    """What looks like a decline may be an artefact: alerts of this scope are held back, and say so."""
+    """What looks like a decline may be an artefact: alerts of this scope are held and say so."""
     NOT_JUDGED = "not judged"
-    """What the gate looks at is not there, such as reference sites; said with every alert, holds none back."""
+    """What the gate looks at is not there, such as reference sites; said with each alert, holds none."""
 
 
 class Scope(StrEnum):

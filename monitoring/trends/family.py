@@ -19,6 +19,7 @@ from monitoring.trends.histories import RichnessSeries, on_common_years, outside
 
 __all__ = ["Control", "RichnessSeries", "Trend", "park_controls", "test_family"]
 
+NAN = float("nan")
 #: With fewer years no order of values is rare enough to mean anything (4 years: one-sided p of at best 0.04).
 MIN_YEARS_ALLOWED = 5
 #: The choices of `TrendTest` this module carries out; any other text is refused rather than ignored.
@@ -56,6 +57,25 @@ class Trend:
     how many years were left out as outside the area of applicability."""
     reason: str = ""
     """Why no test was made; empty where one was."""
+    p_mann_kendall: float = NAN
+    """Exact one-sided Mann-Kendall p of a decline in the tested series: shown, not what `q` rests on."""
+    tested_slope: float = NAN
+    """Generalised least-squares slope of the tested series, target's unit per year."""
+    tested_se: float = NAN
+    """Its standard error: moderated scatter, autocorrelation and prediction variance included."""
+    degrees_of_freedom: float = NAN
+    """Of that standard error; infinite where all woodlands scatter alike."""
+    memory: float = NAN
+    """First-order autocorrelation of yearly noise, pooled over the family."""
+    posterior_slope: float = NAN
+    """Slope shrunk towards the other woodlands of its park and class, an estimate, target's unit per year."""
+    posterior_sd: float = NAN
+    decline_probability: float = NAN
+    """That the slope lies below minus the minimum effect, after shrinkage, 0-1."""
+    look: int = 0
+    """Which yearly look at this family this was, from 1; the error is spent over looks. 0: not counted."""
+    q_allowed: float = NAN
+    """What `q` had to reach at this look."""
 
 
 def test_family(

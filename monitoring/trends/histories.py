@@ -26,8 +26,8 @@ class RichnessSeries:
     """(k,) years left out although they have an estimate: too little of it lies inside the area of
     applicability. They are no part of any test, and none is in `years`."""
     sd_year: NDArray[np.float64] = field(default_factory=lambda: np.array([]))
-    """(n,) part of `sd` that varies from year to year, NaN where unknown; empty: unknown in every year. The rest
-    stays with the place and cancels in a slope."""
+    """(n,) part of `sd` that varies from year to year, NaN where unknown; empty: unknown in every year.
+    The rest stays with the place and cancels in a slope."""
 
     @property
     def estimated(self) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ class Site:
     area_ha: float = NAN
     """Weight of the woodland in area-weighted figures; NaN where unknown."""
     block: str = ""
-    """Block of neighbouring woodlands processed together: where a seam of tiles or a processing fault shows."""
+    """Block of neighbouring woodlands processed together: where a seam of tiles shows."""
 
 
 def site_of(woodland: Woodland, leaf_type: str = "", elevation_m: float = NAN, block: str = "") -> Site:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from shapely import MultiPolygon, box
 
-from monitoring.alerts.rule import Alert, Level
+from monitoring.alerts.alert import Alert, Level
 from monitoring.scenes import Scene, Sensor
 from monitoring.trends.family import Trend
 from monitoring.woodlands import Status, Woodland

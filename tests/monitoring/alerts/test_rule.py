@@ -3,10 +3,11 @@ import uuid
 import numpy as np
 import pytest
 
-from monitoring.trends import family as tests_of
-from monitoring.alerts.rule import Level, alert_id, raise_alerts
+from monitoring.alerts.alert import Level, alert_id
+from monitoring.alerts.rule import raise_alerts
 from monitoring.errors import SeasonError, TrendError
 from monitoring.science import AlertRule, TrendTest
+from monitoring.trends import family as tests_of
 from monitoring.trends.controls import park_controls
 from monitoring.trends.histories import RichnessSeries
 

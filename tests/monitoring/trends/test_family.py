@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from monitoring.trends import family as trends
 from monitoring.errors import SettingsError, TrendError
 from monitoring.science import TrendTest
+from monitoring.trends import family as trends
 from monitoring.trends.family import Control, RichnessSeries, park_controls
 
 YEARS = np.arange(2017, 2026)
