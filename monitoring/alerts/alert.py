@@ -62,7 +62,7 @@ class Alert:
     reason: str
     """One sentence with the figures that led here, for a person."""
     slope: float
-    """Theil-Sen slope of the woodland's own series, target's unit per year; of a fall, its change in a year."""
+    """Theil-Sen slope of the own series, target's unit per year; of a fall, its change in a year."""
     q: float
     """Adjusted p over the family; NaN for a provisional fall."""
     decline_fraction: float
