@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from flows.commands import (
+    alerts,
+    assessing,
     cubes,
     heads,
     looking,
@@ -19,8 +21,10 @@ from flows.commands import (
     modelling,
     operating,
     panels,
+    replay,
     running,
     scenes,
+    weather,
     weights,
 )
 from flows.commands.session import Session
@@ -36,7 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (running, looking, heads, maps, modelling, weights, panels, scenes, cubes, minicubes, operating):
+for room in (
+    running, looking, alerts, assessing, heads, maps, modelling, weights, panels,
+    scenes, weather, cubes, minicubes, replay, operating,
+):  # fmt: skip
     room.add_commands(app)
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import fmean
 
 from flows.archive import make_archive
+from flows.archive.reference_sites import write_reference_sites
+from flows.archive.world import build_world
 from flows.files import write_whole
 from flows.progress import counting
 from flows.workspace import Workspace, open_workspace
@@ -30,6 +32,7 @@ SETTINGS = """\
 # The demo's settings: the simulated archive beside this file.
 catalogue = "archive/catalog.json"
 woodlands = "archive/woodlands.gpkg"
+reference_sites = "reference_sites.gpkg"
 samples = "archive/samples.csv"
 home = "service"
 
@@ -74,7 +77,8 @@ def run_demo(directory: Path) -> Outcome:
     timings: dict[str, float] = {}
     config = directory / "underwood.toml"
     with _timed(timings, "make the archive"):
-        make_archive(directory / "archive", progress=counting("make archive"))
+        made = make_archive(directory / "archive", progress=counting("make archive"))
+        write_reference_sites(directory / "reference_sites.gpkg", build_world(made.seed), made.seed)
         write_whole(config, SETTINGS.encode())
     workspace = open_workspace(str(config.absolute()))
     with _timed(timings, "train the head"):

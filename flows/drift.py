@@ -218,7 +218,7 @@ def look_at_inputs(workspace: Workspace, stored: StoredPanel, now: datetime | No
 
 def _inputs_now(workspace: Workspace, panel: Panel) -> str:
     """Return AS_FROZEN, or in words why the cube does not give a panel's inputs (any more)."""
-    block = workspace.blocks.get(panel.record.block_id)
+    block = {**workspace.blocks, **workspace.reference_blocks}.get(panel.record.block_id)
     if block is None:
         return "the block is no longer watched"
     season = Season.parse(panel.record.season)

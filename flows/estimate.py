@@ -74,7 +74,7 @@ def staged_path(workspace: Workspace, block: Block, season: Season, inputs: str)
 
 def staged_block_path(workspace: Workspace, receipt: IngestReceipt) -> Path:
     """Return where the estimates of an ingested block-season are, or will be, staged."""
-    block = workspace.blocks[receipt.block_id]
+    block = workspace.block(receipt.block_id)
     inputs = inputs_hash(block, read_listing(Path(receipt.listing)), workspace.settings)
     return staged_path(workspace, block, Season.parse(receipt.season), inputs)
 

@@ -24,7 +24,7 @@ from prefect.futures import PrefectFutureList
 from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.assess import AssessReceipt, assess_season
+from flows.assessing.season import AssessReceipt, assess_season
 from flows.drift import hold_to_panel, refuse_drift
 from flows.estimate import EstimateReceipt, estimate_block, staged_block_path
 from flows.ingest import IngestReceipt, ingest_block
@@ -89,7 +89,7 @@ def ingest_task(config: str, block_id: str, season_id: str, now: datetime) -> In
     """Bring one block's cube up to date; a catalogue that does not answer is asked again."""
     workspace = open_workspace(config)
     try:
-        receipt = ingest_block(workspace, workspace.blocks[block_id], Season.parse(season_id), now)
+        receipt = ingest_block(workspace, workspace.block(block_id), Season.parse(season_id), now)
     except CatalogueError as error:
         if is_web(workspace.settings.catalogue):
             raise UnreachableError(str(error)) from error
@@ -129,7 +129,7 @@ def estimate_task(config: str, receipt: IngestReceipt) -> EstimateReceipt:
     """Stage the estimates of one block-season."""
     workspace = open_workspace(config)
     with gpu_seat(workspace):
-        block, chosen = workspace.blocks[receipt.block_id], Season.parse(receipt.season)
+        block, chosen = workspace.block(receipt.block_id), Season.parse(receipt.season)
         hold_to_panel(workspace, block, chosen, receipt.listing)
         return estimate_block(workspace, block, chosen, receipt.listing)
 
@@ -174,7 +174,7 @@ def ingest(season_id: str, config: str, now: datetime) -> tuple[list[IngestRecei
     """Ingest every block of a season; return the receipts, and a line for each block that failed."""
     block_ids = sorted(open_workspace(config).blocks)
     futures = ingest_task.map(unmapped(config), block_ids, unmapped(season_id), unmapped(now))
-    return _sort_out(futures, f"ingest {season_id}")
+    return sort_out(futures, f"ingest {season_id}")
 
 
 @flow(name="estimate")
@@ -185,8 +185,31 @@ def estimate(
     usable = [receipt for receipt in ingested if not receipt.refused]
     compare_task(config, usable, now)
     futures = estimate_task.map(unmapped(config), usable)
-    staged, problems = _sort_out(futures, f"estimate {season_id}")
+    staged, problems = sort_out(futures, f"estimate {season_id}")
     return load_task(config, season_id, ingested, staged, now), problems
+
+
+@flow(name="references")
+def references(season_id: str, config: str, now: datetime) -> list[str]:
+    """Estimate the reference sites in a final season; return a line for each thing that was left out.
+
+    Nothing of it is loaded, and no failure of it but drift stops the season.
+    """
+    block_ids = sorted(open_workspace(config).reference_blocks)
+    ingesting = ingest_task.map(unmapped(config), block_ids, unmapped(season_id), unmapped(now))
+    ingested, unread = part(ingesting)
+    usable = [receipt for receipt in ingested if not receipt.refused]
+    compare_task(config, usable, now)
+    _, unestimated = part(estimate_task.map(unmapped(config), usable))
+    problems = (line for receipt in ingested for line in receipt.problems)
+    return [*lines_of([*unread, *unestimated], f"reference sites {season_id}"), *problems]
+
+
+def refer(chosen: Season, config: str, now: datetime) -> list[str]:
+    """Run the reference sites of a season; nothing for a provisional one, or where there are no sites."""
+    if not chosen.is_final or not open_workspace(config).reference_blocks:
+        return []
+    return on_threads(references, config)(chosen.id, config, now)
 
 
 @flow(name="assess")
@@ -211,6 +234,7 @@ def season(
     clock = now or datetime.now(UTC)
     chosen = which_season(season_id, clock)
     progress = Progress(chosen.id)
+    unreferred = refer(chosen, config, clock)
     ingested, unread = on_threads(ingest, config)(chosen.id, config, clock)
     progress.reached(INGESTED)
     loaded, unestimated = on_threads(estimate, config)(chosen.id, config, ingested, clock)
@@ -218,7 +242,7 @@ def season(
     assessed = assess(chosen.id, config, loaded.run_id, clock)
     published = publish(config)
     progress.reached(PUBLISHED)
-    return _receipt(chosen, ingested, loaded, assessed, published, unread + unestimated)
+    return _receipt(chosen, ingested, loaded, assessed, published, unread + unestimated + unreferred)
 
 
 class Progress:
@@ -262,17 +286,27 @@ def which_season(season_id: str, now: datetime) -> Season:
     return chosen
 
 
-def _sort_out(futures: PrefectFutureList[T], what: str) -> tuple[list[T], list[str]]:
+def sort_out(futures: PrefectFutureList[T], what: str) -> tuple[list[T], list[str]]:
     """Return the results, and a line per failure of ours; raise what stops the season or fails every task."""
+    results, failures = part(futures)
+    if failures and not results:
+        raise failures[0]
+    return results, lines_of(failures, what)
+
+
+def part(futures: PrefectFutureList[T]) -> tuple[list[T], list[Exception]]:
+    """Return the results and the failures of ours; raise what is not ours, or stops the season."""
     outcomes = [future.result(raise_on_failure=False) for future in futures]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    failures: list[Exception] = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     for failure in failures:
         if not isinstance(failure, UnderwoodError) or isinstance(failure, STOPPING):
             raise failure
-    if failures and len(failures) == len(outcomes):
-        raise failures[0]
-    results = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
-    return results, [f"{what}: {failure}" for failure in failures]
+    return [outcome for outcome in outcomes if not isinstance(outcome, Exception)], failures
+
+
+def lines_of(failures: Sequence[Exception], what: str) -> list[str]:
+    """Return a line for each failure."""
+    return [f"{what}: {failure}" for failure in failures]
 
 
 def _receipt(

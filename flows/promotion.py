@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.assess import find
+from flows.assessing.find import find
+from flows.assessing.gathering import sites_of
+from flows.assessing.histories import Histories
 from flows.estimate import estimate_block
 from flows.ingest import ingest_block
 from flows.progress import advance
@@ -24,8 +26,8 @@ from models.heads.card import HeadCard, read_head_card
 from monitoring.errors import ModelError, WarehouseError
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.family import Trend
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.trend import Trend
 from warehouse.reader import read
 from warehouse.records import EstimateRow
 from warehouse.staging import read_estimates
@@ -224,7 +226,7 @@ class _Seen:
 
 
 def _seen(workspace: Workspace, series: Sequence[RichnessSeries], last: Season, target: Target) -> _Seen:
-    found = find(series, workspace.woodlands, workspace.science, last, target)
+    found = find(Histories(tuple(series), sites_of(workspace)), workspace.science, last, target)
     return _Seen(
         {one.woodland_id: one for one in series},
         {trend.woodland_id: trend for trend in found.trends},

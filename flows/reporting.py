@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from flows.assessing.gathering import sites_of
 from flows.sources.catalogues.provenance import SIMULATED
 from flows.standing import quarantine_rows
 from flows.workspace import Workspace
@@ -21,6 +22,7 @@ from monitoring.scenes import Sensor
 from monitoring.seasons import Season
 from monitoring.trends.controls import Control, controls_among
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.sites import Site
 from monitoring.wording import counted
 from reports.content import (
     ContrastLine,
@@ -65,7 +67,7 @@ def report_content(
     """Return everything a report says, from one snapshot."""
     target = workspace.science.estimation.target
     _refuse_unassessed(reader, season, target, park)
-    lines = woodland_lines(reader, target, park, season)
+    lines = woodland_lines(reader, target, park, season, sites_of(workspace))
     quality = quality_of(reader, season, park)
     provenance = provenance_of(reader, target, park)
     words = target_words(reader, target)
@@ -136,7 +138,9 @@ def _refuse_unassessed(reader: Reader, season: Season, target: str, park: str) -
         raise ReportError(f"report {season}: the latest assessed season is {latest}; run that season first")
 
 
-def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tuple[WoodlandLine, ...]:
+def woodland_lines(
+    reader: Reader, target: str, park: str, season: Season, sites: Mapping[str, Site]
+) -> tuple[WoodlandLine, ...]:
     """Return every woodland with its history up to a season, its trend and its alert."""
     histories: dict[str, list[Record]] = defaultdict(list)
     for row in reader.history(target=target, park=park or None):
@@ -144,7 +148,7 @@ def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tu
             histories[row["woodland_id"]].append(row)
     trends = {row["woodland_id"]: row for row in reader.trends(target)}
     alerts = {row["woodland_id"]: row for row in reader.alerts(target)}
-    controls = _controls(reader, target, season)
+    controls = _controls(reader, sites, target, season)
     indices = _indices(reader, park, season)
     return tuple(
         _line(
@@ -159,11 +163,12 @@ def woodland_lines(reader: Reader, target: str, park: str, season: Season) -> tu
     )
 
 
-def _controls(reader: Reader, target: str, season: Season) -> dict[str, tuple[tuple[int, float], ...]]:
+def _controls(
+    reader: Reader, sites: Mapping[str, Site], target: str, season: Season
+) -> dict[str, tuple[tuple[int, float], ...]]:
     """Return what each woodland's trend was held against, lifted to the woodland's own level."""
-    series = reader.series(target, up_to=season)
-    woodlands = {woodland.id: woodland for woodland in reader.woodland_values()}
-    controls = controls_among(series, woodlands)
+    series = [one for one in reader.series(target, up_to=season) if one.woodland_id in sites]
+    controls = controls_among(series, sites)
     return {one.woodland_id: _lifted(one, controls[one.woodland_id]) for one in series}
 
 

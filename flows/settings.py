@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from flows.sources.catalogues.known import by_name
 from flows.sources.catalogues.provenance import GEOTESSERA
 from flows.sources.catalogues.signing import Secrets
+from flows.sources.disturbances.layer import DisturbanceLayer
 from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, OffsetRule
 from monitoring.errors import SettingsError
 
@@ -78,6 +79,34 @@ class Access(BaseModel):
         )
 
 
+class Disturbances(BaseModel):
+    """A layer of disturbances and how to read it; what is empty is found by its usual name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path
+    """Polygons with dates (GeoPackage, GeoJSON, shapefile), or a raster of dates (GeoTIFF)."""
+    kind: str = ""
+    """What every event is, such as `felling`; needed of a raster, and where no column says it."""
+    date_column: str | None = None
+    start_column: str | None = None
+    end_column: str | None = None
+    kind_column: str | None = None
+    layer: str | None = None
+    """Of a GeoPackage with several."""
+    encoding: str = "year"
+    """Of a raster: `year`, `yyyymmdd`, `yydoy`, `radd` or `days since YYYY-MM-DD`."""
+
+    @property
+    def as_layer(self) -> DisturbanceLayer:
+        """How the file is to be read."""
+        return DisturbanceLayer(**self.model_dump(exclude={"path"}))
+
+    def anchored(self, folder: Path) -> Disturbances:
+        """Return the same with its path made absolute from a folder."""
+        return self.model_copy(update={"path": (folder / self.path).resolve()})
+
+
 def _plain(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
@@ -121,6 +150,16 @@ class Settings(BaseSettings):
     kept apart, in a folder of that name under `home`."""
     woodlands: Path
     """Boundary file: GeoPackage, GeoJSON, shapefile or GeoParquet."""
+    reference_sites: Path | None = None
+    """Boundary file, of the same formats, of ground that should not change (attribute `kind`, such as heath,
+    urban, quarry); what is predicted there each year shows whether the instruments changed."""
+    site_attributes: Path | None = None
+    """Table (CSV: woodland, leaf_type, elevation_m) of what the boundary file does not say: ancient woodland
+    is held against other woodland like it."""
+    weather: Path | None = None
+    """Daily weather (CSV, NetCDF or Zarr), from which years of heat and drought are told."""
+    disturbances: tuple[Disturbances, ...] = ()
+    """Layers of felling, fire and the like, each a table with a `path`."""
     samples: Path | None = None
     """Table of field samples that `underwood train` learns from."""
     target: Path | None = None
@@ -178,10 +217,22 @@ class Settings(BaseSettings):
     def _anchor_paths(self) -> Self:
         """Make every path absolute, so that a worker started elsewhere finds the same files."""
         anchor = self.config_file.resolve().parent
-        for name in ("home", "woodlands", "samples", "target", "science", "encoder_weights"):
+        for name in (
+            "home",
+            "woodlands",
+            "reference_sites",
+            "site_attributes",
+            "weather",
+            "samples",
+            "target",
+            "science",
+            "encoder_weights",
+        ):
             path = getattr(self, name)
             if path is not None:
                 object.__setattr__(self, name, (anchor / path).resolve())
+        layers = (layer.anchored(anchor) for layer in self.disturbances)
+        object.__setattr__(self, "disturbances", tuple(layers))
         if self.encoder.endswith(".json"):
             object.__setattr__(self, "encoder", str((anchor / self.encoder).resolve()))
         for name in ("catalogue", "second_catalogue"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from flows.settings import Settings, read_settings
 from flows.sources.addresses import is_web
 from flows.sources.assets.ranges import Ranges, local_ranges
 from flows.sources.assets.transport import Transport
+from flows.sources.boundaries.reference_sites import ReferenceReading, read_reference_sites
 from flows.sources.boundaries.woodlands import BoundaryReading, read_woodlands
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from flows.sources.catalogues.provenance import GEOTESSERA
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 #: Held while the seats of a workspace are set up, which its threads may ask for at once.
 _SEATING = threading.Lock()
+
+#: Begins the ids of the blocks of reference sites; those of woodlands begin with a number.
+REFERENCE_PREFIX = "reference-"
 
 BUILT_IN_SCIENCE = Path(__file__).with_name("science.toml")
 
@@ -116,6 +121,24 @@ class Workspace:
     def blocks(self) -> dict[str, Block]:
         """The blocks of all woodlands, by id."""
         return {block.id: block for block in make_blocks(self.woodlands, self.science.blocks.size_m)}
+
+    @cached_property
+    def references(self) -> ReferenceReading:
+        """The reference sites; none where the settings name no file. BoundaryError as for woodlands."""
+        path = self.settings.reference_sites
+        return read_reference_sites(path, self.woodlands) if path else ReferenceReading()
+
+    @cached_property
+    def reference_blocks(self) -> dict[str, Block]:
+        """The blocks of the reference sites, by id: read and estimated like the others, never loaded."""
+        made = make_blocks(self.references.outlines, self.science.blocks.size_m)
+        named = (dataclasses.replace(block, id=REFERENCE_PREFIX + block.id) for block in made)
+        return {block.id: block for block in named}
+
+    def block(self, block_id: str) -> Block:
+        """Return a block, of woodlands or of reference sites, by id; KeyError for another id."""
+        of_sites = block_id.startswith(REFERENCE_PREFIX)
+        return (self.reference_blocks if of_sites else self.blocks)[block_id]
 
     @cached_property
     def catalogue(self) -> Catalogue:

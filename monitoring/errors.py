@@ -8,6 +8,7 @@
         PixelReadError         an asset is truncated, in the wrong grid, of the wrong kind
         BoundaryError          a boundary file or feature cannot be used
         SampleError            a field-sample table cannot be used
+        WeatherError           a weather table cannot be used
         UnreachableError       a remote source did not answer; asking again may help
       ModelError
         WeightsError           weights missing, of another hash, or not matching the architecture
@@ -19,6 +20,7 @@
         MigrationError         the schema on disk is not one we know
       QualityError             a quality gate refused what was about to be stored
       TrendError               a series no trend test may be applied to
+      AlertError               what cannot happen to an alert in the state it is in
       ReportError              the report could not be composed
 
 Messages are one line and name the thing, the value and the bound.
@@ -55,6 +57,10 @@ class BoundaryError(SourceError):
 
 class SampleError(SourceError):
     """A table of field samples cannot be used."""
+
+
+class WeatherError(SourceError):
+    """A table of daily weather cannot be used."""
 
 
 class UnreachableError(SourceError):
@@ -99,6 +105,10 @@ class QualityError(UnderwoodError):
 
 class TrendError(UnderwoodError):
     """A series that no trend test may be applied to."""
+
+
+class AlertError(UnderwoodError):
+    """What cannot happen to an alert in the state it is in."""
 
 
 class ReportError(UnderwoodError):

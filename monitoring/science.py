@@ -48,8 +48,8 @@ class TrendTest:
     """Decline per year, as a share of the woodland's level, that a slope must exceed with certainty."""
     correction: str = "BH"
     """Over the family: `BH` (Benjamini-Hochberg), or `BY` (Benjamini-Yekutieli) under any dependence."""
-    spending: str = "harmonic"
-    """How the error is spent over yearly looks: `harmonic` (6 / (pi k)^2 of it at look k) or `none`."""
+    spending: str = "inverse square"
+    """How the error is spent over yearly looks: q / k^2 at look k, or `harmonic`, or `none`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ class AlertRule:
     """When a trend becomes an alert."""
 
     q_confirmed: float = 0.05
-    p_watch: float = 0.05
     min_decline_fraction: float = 0.10
     """Loss over the record below which nobody is called, as a share of the first value."""
     watch_probability: float = 0.8
@@ -88,6 +87,12 @@ class GateRule:
     """Sites that should not change, below which gate G1 is not judged."""
     gate_error: float = 0.01
     """p below which a gate's test speaks."""
+    min_artefact_share: float = 0.1
+    """Share of the loss that matters which an artefact has to explain before a gate holds alerts back."""
+    min_embedding_shift: float = 0.1
+    """Move of the reference sites' mean embedding, in sd between sites, that holds alerts."""
+    min_applicable_fall: float = 0.05
+    """Fall of the applicable share over the record below which it does not count as falling."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,19 @@ class WeatherRule:
     """Share of all days that count as hot, and as dry."""
     min_run_days: int = 3
     """Compound days count in runs at least this long."""
+    extreme_days: int = 1
+    """Compound days from which a year counts as extreme."""
+    max_missing_days: int = 5
+    """Days of a calendar year without weather above which the year is left out."""
+    max_gap_days: int = 10
+    """Days in a row that a weather table may lack; a longer gap is refused."""
+    max_distance_km: float = 15.0
+    """From a woodland to the cell or station that stands for it; a cell of ERA5-Land is 9 km."""
+    course_p: float = 0.10
+    """Two-sided p without the extreme years below which a decline is sustained."""
+    dip_mads: float = 2.0
+    """How far below the line of the other years the extreme ones lie in a dip, in their median absolute
+    departures, each taken as a standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,8 @@ class CorroborationRule:
     """One-sided p at which an index falls."""
     min_disturbed_share: float = 0.05
     """Share of a woodland's area that a disturbance has to touch."""
+    min_index_loss: float = 0.05
+    """Fall of an index over the record, share of its level, that an index has to rule out to disagree."""
 
 
 @dataclass(frozen=True)
@@ -252,16 +272,25 @@ BOUNDS = {
     "max_area_ratio": (1, 1_000_000),
     "max_standardised_difference": (0, 10),
     "min_decline_fraction": (0, 1),
-    "p_watch": (0, 1),
     "watch_probability": (0.5, 1),
     "exit_q": (0, 1),
     "provisional_per_1000": (0, 1000),
     "min_reference_sites": (2, 100_000),
     "gate_error": (0, 0.5),
+    "min_artefact_share": (0, 1),
+    "min_embedding_shift": (0, 10),
+    "min_applicable_fall": (0, 1),
     "extreme_share": (0, 0.5),
     "min_run_days": (1, 60),
+    "extreme_days": (1, 366),
+    "max_missing_days": (0, 366),
+    "max_gap_days": (0, 366),
+    "max_distance_km": (0.1, 1000),
+    "course_p": (0, 1),
+    "dip_mads": (0, 100),
     "corroboration_p": (0, 0.5),
     "min_disturbed_share": (0, 1),
+    "min_index_loss": (0.001, 1),
 }
 
 

@@ -61,8 +61,9 @@ def methods(content: ReportContent) -> list[Passage]:
         _passage(
             "Flags",
             f"Confirmed: q at most {alert.q_confirmed:g} and a fitted loss of at least "
-            f"{percent(alert.min_decline_fraction)} over the record. Watch: the same loss with p at most "
-            f"{alert.p_watch:g}, not confirmed. Without other woodland to compare with, or where most "
+            f"{percent(alert.min_decline_fraction)} over the record. Watch: a decline with probability of at "
+            f"least {percent(alert.watch_probability)}, not confirmed. Without other woodland to compare "
+            "with, or where most "
             "woodlands fall in the same year, no decline is confirmed. Other words in the tables describe "
             "the slope's own 95 % interval (below zero, above zero, or both) and are not tests.",
         ),

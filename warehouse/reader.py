@@ -16,7 +16,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from monitoring.alerts.alert import Level
+from monitoring.alerts.life import AlertEvent, AlertState, EventKind, FieldResult, states_of
 from monitoring.errors import WarehouseError
+from monitoring.gates.seen import SeenYears
 from monitoring.seasons import Season
 from monitoring.trends.histories import RichnessSeries
 from monitoring.woodlands import Status, Woodland
@@ -78,17 +81,88 @@ class Reader:
         by_woodland = itertools.groupby(rows, key=lambda row: str(row["woodland_id"]))
         return tuple(_series(woodland_id, list(members)) for woodland_id, members in by_woodland)
 
+    def anchor_series(self, target: str, season: Season) -> tuple[RichnessSeries, ...]:
+        """The seasons of each woodland that end with the same quarter, up to `season`: a year apart."""
+        rows = self._rows("anchor_series", target=target, quarter=season.id[-1], up_to=season.id)
+        refuse_mix(rows)
+        by_woodland = itertools.groupby(rows, key=lambda row: str(row["woodland_id"]))
+        return tuple(_series(woodland_id, list(members)) for woodland_id, members in by_woodland)
+
+    def seen_years(self, target: str, *, up_to: Season) -> tuple[SeenYears, ...]:
+        """What lies behind the annual estimates of each woodland, final seasons only."""
+        rows = self._rows("seen_years", target=target, up_to=up_to.id)
+        by_woodland = itertools.groupby(rows, key=lambda row: str(row["woodland_id"]))
+        return tuple(_seen(woodland_id, list(members)) for woodland_id, members in by_woodland)
+
     def trends(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
         """Rows of `latest_trend`, by target and woodland."""
         return self._rows("trends", target=target, park=park)
 
     def contrasts(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
-        """Rows of `contrast` that belong to the assessment `latest_trend` shows."""
+        """Rows of `latest_contrast`, by target and park."""
         return self._rows("contrasts", target=target, park=park)
 
     def alerts(self, target: str | None = None, *, park: str | None = None) -> tuple[Record, ...]:
-        """Rows of `open_alert`: confirmed before watch, the largest loss first."""
+        """Rows of `open_alert`, those that stand: the surest first, then the largest loss."""
         return self._rows("alerts", target=target, park=park)
+
+    def alert_states(
+        self,
+        target: str | None = None,
+        *,
+        park: str | None = None,
+        level: str | None = None,
+        state: str | None = None,
+    ) -> tuple[Record, ...]:
+        """Rows of `alert_state`, dismissed and ended ones too, in the order of `alerts`."""
+        return self._rows("alert_states", target=target, park=park, level=level, state=state)
+
+    def alert_events(
+        self, target: str | None = None, *, alert_id: str | None = None
+    ) -> tuple[AlertEvent, ...]:
+        """What happened to alerts, by alert and number."""
+        return tuple(_event(row) for row in self._rows("alert_events", target=target, alert_id=alert_id))
+
+    def alert_lives(self, target: str) -> dict[str, AlertState]:
+        """Where the events of each alert of a target led, by alert id: what a look goes by."""
+        return states_of(self.alert_events(target))
+
+    def looks(self, target: str | None = None) -> tuple[Record, ...]:
+        """Yearly looks, by target and number."""
+        return self._rows("looks", target=target)
+
+    def look_number(self, target: str, season: str) -> int:
+        """The number of the look at a final season: the one it has, or would have as the next."""
+        numbers = {str(row["season"]): int(row["number"]) for row in self.looks(target)}
+        return numbers.get(season, len(numbers) + 1)
+
+    def park_trends(self, target: str | None = None) -> tuple[Record, ...]:
+        """Rows of `latest_park_trend`, by target, the whole first, park, class and weighting."""
+        return self._rows("park_trends", target=target)
+
+    def balances(self, target: str | None = None) -> tuple[Record, ...]:
+        """Rows of `latest_balance`, by target, park and property."""
+        return self._rows("balances", target=target)
+
+    def gate_findings(self, target: str | None = None) -> tuple[Record, ...]:
+        """Rows of `latest_gate_finding`, by target, gate and scope; `figures` as JSON text."""
+        return self._rows("gate_findings", target=target)
+
+    def corroborations(
+        self, target: str | None = None, *, woodland_id: str | None = None
+    ) -> tuple[Record, ...]:
+        """Rows of `latest_corroboration`, by target, woodland and kind."""
+        return self._rows("corroborations", target=target, woodland_id=woodland_id)
+
+    def weather_years(
+        self, target: str | None = None, *, woodland_id: str | None = None
+    ) -> tuple[Record, ...]:
+        """Rows of `latest_weather_year`, by target, woodland and year."""
+        return self._rows("weather_years", target=target, woodland_id=woodland_id)
+
+    def calibrations(self) -> tuple[Record, ...]:
+        """Calibrations of the alert rule, oldest first; `figures` as JSON text."""
+        return self._rows("calibrations")
 
     def past_alerts(self, alert_id: str) -> tuple[Record, ...]:
         """Every time one event was alerted, in season order."""
@@ -212,6 +286,12 @@ def _value(value: Any, is_real: bool) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
+def _event(row: Record) -> AlertEvent:
+    kind, level, found = EventKind(row["kind"]), Level(row["level"]), row["result"]
+    result = FieldResult(found) if found else None
+    return AlertEvent(**{**row, "kind": kind, "level": level, "result": result})
+
+
 def _series(woodland_id: str, rows: Sequence[Record]) -> RichnessSeries:
     inside = [row for row in rows if row["is_applicable"]]
     return RichnessSeries(
@@ -220,7 +300,14 @@ def _series(woodland_id: str, rows: Sequence[Record]) -> RichnessSeries:
         mean=np.array([row["mean"] for row in inside], np.float64),
         sd=np.array([row["sd"] for row in inside], np.float64),
         outside=_years([row for row in rows if not row["is_applicable"]]),
+        sd_year=np.array([row["sd_year"] for row in inside], np.float64),
     )
+
+
+def _seen(woodland_id: str, rows: Sequence[Record]) -> SeenYears:
+    names = ("n_s2", "n_s1_ascending", "n_s1_descending", "leaf_on_share", "applicable_share")
+    columns = {name: np.array([row[name] for row in rows], np.float64) for name in names}
+    return SeenYears(woodland_id, _years(rows), **columns)
 
 
 def _years(rows: Sequence[Record]) -> NDArray[np.int64]:

@@ -12,24 +12,34 @@ from typing import Any
 import duckdb
 import shapely
 
+from monitoring.alerts.life import AlertEvent
 from monitoring.errors import WarehouseError
 from monitoring.scenes import Scene
 from monitoring.woodlands import Woodland
+from warehouse.alert_log import events_to_add
 from warehouse.cards import other_identity
 from warehouse.columns import settled, table, utc
 from warehouse.database import connect, query, transaction
 from warehouse.lease import lease
 from warehouse.migrate import migrate
 from warehouse.publish import copy_snapshot, lease_path
+from warehouse.reader import Reader
 from warehouse.records import (
+    AlertEventRow,
     AlertRow,
+    Assessment,
     AssetFailureRow,
+    BalanceRow,
     BlockSeasonRow,
+    CalibrationRow,
     CompletenessRow,
     ContrastRow,
+    CorroborationRow,
+    GateFindingRow,
     IndexRow,
     ModelRow,
     ObservationRow,
+    ParkTrendRow,
     QualityRow,
     QuarantineRow,
     ReportRow,
@@ -38,6 +48,7 @@ from warehouse.records import (
     SceneRow,
     SeasonSceneRow,
     TrendRow,
+    WeatherYearRow,
     WoodlandRow,
 )
 from warehouse.staging import read_columns, read_estimates
@@ -132,8 +143,54 @@ class Writer:
         return self._load(contrasts, now)
 
     def load_alerts(self, alerts: Sequence[AlertRow], *, now: datetime) -> int:
-        """Record alerts; the trend that each rests on must be recorded before."""
-        return self._load(alerts, now)
+        """Record alerts; the trend that each rests on, unless it is PROVISIONAL, must be recorded before."""
+        with transaction(self._connection, "alert"):
+            return self._insert_alerts(alerts, now)
+
+    def load_alert_events(self, events: Sequence[AlertEvent], *, now: datetime) -> int:
+        """Add events to the lives of recorded alerts, those already recorded left out.
+
+        Nothing recorded changes: another event in the place of a recorded one, a gap, or what cannot happen
+        to an alert where its life has led is refused, and the whole batch with it.
+        """
+        with transaction(self._connection, "alert_event"):
+            return self._insert_events(events, now)
+
+    def record_look(self, alerts: Sequence[AlertRow], events: Sequence[AlertEvent], *, now: datetime) -> int:
+        """Record the alerts of one look and what it adds to the lives of alerts: all of it, or nothing."""
+        with transaction(self._connection, "alerts of a look"):
+            return self._insert_alerts(alerts, now) + self._insert_events(events, now)
+
+    def count_look(self, assessment: Assessment, *, now: datetime) -> int:
+        """Count an assessment among the yearly looks at its target; a season counts once."""
+        names = ("target", "season", "encoder", "head", "run_id")
+        look = {name: getattr(assessment, name) for name in names}
+        with transaction(self._connection, f"look at {assessment.season}"):
+            return self._count("count_look", {**look, "now": utc(now)})
+
+    def load_park_trends(self, trends: Sequence[ParkTrendRow], *, now: datetime) -> int:
+        """Record trends of parks; all of one assessment belong in one call."""
+        return self._load(trends, now)
+
+    def load_balances(self, balances: Sequence[BalanceRow], *, now: datetime) -> int:
+        """Record how alike ancient and matched other woodland are."""
+        return self._load(balances, now)
+
+    def load_gate_findings(self, findings: Sequence[GateFindingRow], *, now: datetime) -> int:
+        """Record what the gates found; all of one assessment belong in one call."""
+        return self._load(findings, now)
+
+    def load_corroborations(self, evidence: Sequence[CorroborationRow], *, now: datetime) -> int:
+        """Record evidence other than richness; all of one assessment belongs in one call."""
+        return self._load(evidence, now)
+
+    def load_weather_years(self, years: Sequence[WeatherYearRow], *, now: datetime) -> int:
+        """Record days of heat and drought; all of one assessment belong in one call."""
+        return self._load(years, now)
+
+    def load_calibration(self, calibration: CalibrationRow, *, now: datetime) -> int:
+        """Record simulated error rates of the alert rule."""
+        return self._load([calibration], now)
 
     def load_quality(self, checks: Sequence[QualityRow], *, now: datetime) -> int:
         """Record results of quality gates."""
@@ -175,6 +232,33 @@ class Writer:
     def publish(self, published: Path) -> Path:
         """Replace the published snapshot with the present content; see `warehouse.publish.publish`."""
         return copy_snapshot(self._connection, published)
+
+    @property
+    def reader(self) -> Reader:
+        """What the warehouse holds now, which may be more than the published snapshot shows."""
+        return Reader(self._connection)
+
+    def _insert_alerts(self, alerts: Sequence[AlertRow], now: datetime) -> int:
+        rows = settled(alerts)
+        if rows:
+            self._connection.register("batch", table(rows))
+            self._refuse_found(
+                "alerts_without_trend", "alert of woodland {} at {}: its trend is not recorded"
+            )
+        return self._insert("alert", rows, now)
+
+    def _insert_events(self, events: Sequence[AlertEvent], now: datetime) -> int:
+        fresh = events_to_add(self.reader.alert_events(), events) if events else ()
+        rows = settled([AlertEventRow(event) for event in fresh])
+        if rows:
+            self._connection.register("batch", table(rows))
+            self._refuse_found("unknown_alerts", "alert {}: an event of an alert that is not recorded")
+        return self._insert("alert_event", rows, now)
+
+    def _refuse_found(self, name: str, refusal: str) -> None:
+        found = self._connection.execute(query(name)).fetchone()
+        if found:
+            raise WarehouseError(refusal.format(*found))
 
     def _load(self, rows: Sequence[Row], now: datetime) -> int:
         if not rows:

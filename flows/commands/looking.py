@@ -1,4 +1,4 @@
-"""Commands that look: histories, trends, alerts, reports, boundaries, the state of the service."""
+"""Commands that look: histories, trends, reports, boundaries, the state of the service."""
 
 from __future__ import annotations
 
@@ -36,21 +36,18 @@ HISTORY_BRIEF = (
     "n_s1_descending",
 )  # fmt: skip
 TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
-ALERTS_BRIEF = ("level", "kind", "woodland_id", "reason")
 SEASONS_BRIEF = (
     "season", "status", "estimates", "final", "frozen", "missing", "unread", "quarantined",
 )  # fmt: skip
 UNREAD_BRIEF = ("season", "scene_id", "band", "state", "error")
 #: Rows of a section that `status` shows as a table.
 MOST_ROWS = 20
-ALERTS = ("level", "kind", "woodland_id", "woodland", "park", "status", "season", "reason", "id")
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
     app.command()(history)
     app.command()(trends)
-    app.command()(alerts)
     app.command()(report)
     app.command()(status)
     woodlands.command("check")(woodlands_check)
@@ -94,15 +91,6 @@ def trends(context: typer.Context, park: ParkOption = "", form: FormatOption = F
     with read(session_of(context).open().published) as reader:
         rows = reader.trends(park=park or None)
     show(_columns(rows, TRENDS), form, empty="no season has been assessed yet", brief=TRENDS_BRIEF)
-
-
-def alerts(context: typer.Context, park: ParkOption = "", form: FormatOption = Format.TABLE) -> None:
-    """Show the open alerts, the surest and largest losses first."""
-    from warehouse.reader import read
-
-    with read(session_of(context).open().published) as reader:
-        rows = reader.alerts(park=park or None)
-    show(_columns(rows, ALERTS), form, empty="no alert is open", brief=ALERTS_BRIEF)
 
 
 def report(

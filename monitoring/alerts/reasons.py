@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
+from monitoring.alerts.alert import Confidence, Course
+from monitoring.alerts.grounds import Grounds
+from monitoring.corroboration.evidence import Corroboration, Verdict
+from monitoring.gates.gather import gates_words
 from monitoring.statistics.change_points import Fall
 from monitoring.statistics.theil_sen import theil_sen
-from monitoring.trends.controls import Control
-from monitoring.trends.family import Trend
 
 #: Other woodland "held" when its own slope is under this share of the alerted woodland's.
 HELD = 0.25
@@ -20,65 +19,58 @@ CONFIDENCE = 0.95
 TARGET_WORDS = {"richness": "expected taxa"}
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Everything that decides an alert's kind and level."""
-
-    trend: Trend
-    control: Control | None
-    years: NDArray[np.int64]
-    """(n,) years tested."""
-    values: NDArray[np.float64]
-    """(n,) what the test looked at: the woodland minus its control, or its own values without one."""
-    step: Fall | None
-    """The fall in one year, where it describes the series better than a line."""
-    shared_step_years: frozenset[int]
-    """Years in which most tested woodlands fall."""
-    passes_family: bool
-    """True when q passes the rule."""
-    left_out: str = ""
-    """Which years were not tested, and why; empty where all were."""
-
-    @property
-    def has_control(self) -> bool:
-        """True when the trend was held to other woodland."""
-        return self.control is not None and not self.control.reason
-
-    @property
-    def is_shared_step(self) -> bool:
-        """True when most tested woodlands fall in the year of this one's step."""
-        return self.step is not None and self.step.year in self.shared_step_years
-
-    @property
-    def is_confirmed(self) -> bool:
-        """True when the family test passes and nothing else could explain it."""
-        return self.passes_family and self.has_control and not self.is_shared_step
-
-
-def sentence(evidence: Evidence, target: str) -> str:
-    """Return the reason: loss, years, slopes with interval, n, q, what it is relative to, what holds it back
-    and what was left out.
+def sentence(grounds: Grounds, target: str) -> str:
+    """Return the reason: loss, years, slopes with interval, n, q, what it is relative to, what bears it out,
+    what holds it back and what was left out.
 
     It has the woodland as its subject: "lost 31 % of its expected taxa between 2017 and 2025 (-1.9 a year;
     against other woodland -2 a year, 95 % interval -2.4 to -1.5, 9 years, q 0.002) while other woodland in
     Hallin Fells held". The interval is that of the tested series, which q belongs to.
     """
-    trend = evidence.trend
+    trend = grounds.trend
     words = TARGET_WORDS.get(target, target.replace("_", " "))
     years = f"between {trend.first_year} and {trend.last_year}"
-    loss = f"lost {100 * trend.decline_fraction:.0f} % of its {words} {years}{_step(evidence.step)}"
-    left_out = f"; left out: {evidence.left_out}" if evidence.left_out else ""
-    return f"{loss} {_figures(evidence)} {_beside(evidence)}{_held_back(evidence)}{left_out}"
+    loss = f"lost {100 * trend.decline_fraction:.0f} % of its {words} {years}{_step(grounds.step)}"
+    clauses = [
+        f"{loss} {_figures(grounds)} {_beside(grounds)}",
+        _cause(grounds),
+        _course(grounds.course),
+        _borne_out(grounds.confidence, grounds.evidence),
+        *_held_back(grounds),
+        f"left out: {grounds.left_out}" if grounds.left_out else "",
+    ]
+    return "; ".join(clause for clause in clauses if clause)
 
 
-def _figures(evidence: Evidence) -> str:
-    trend = evidence.trend
-    line = theil_sen(evidence.years, evidence.values[None, :], CONFIDENCE)
+def _cause(grounds: Grounds) -> str:
+    return f"known cause: {grounds.cause}" if grounds.cause else ""
+
+
+def _course(course: Course) -> str:
+    """Return how the decline fares without the years of extreme weather; empty where no weather was given."""
+    words = {
+        Course.SUSTAINED: "sustained: it goes on without the years of heat and drought",
+        Course.DIP: "an extreme-year dip: without the years of heat and drought it is not seen",
+        Course.UNCERTAIN: "uncertain without the years of heat and drought",
+    }
+    return words.get(course, "")
+
+
+def _borne_out(confidence: Confidence, evidence: tuple[Corroboration, ...]) -> str:
+    """Return what bears the decline out or contradicts it; empty where richness speaks alone."""
+    wanted = {Confidence.CORROBORATED: Verdict.AGREES, Confidence.CONTRADICTED: Verdict.DISAGREES}
+    told = [each.text for each in evidence if each.verdict is wanted.get(confidence)]
+    return ", ".join(told)
+
+
+def _figures(grounds: Grounds) -> str:
+    trend = grounds.trend
+    line = theil_sen(grounds.years, grounds.values[None, :], CONFIDENCE)
     interval = (
         f"{100 * CONFIDENCE:.0f} % interval {_number(float(line.low[0]))} to {_number(float(line.high[0]))}"
     )
     relative = ""
-    if evidence.has_control:
+    if grounds.has_control:
         relative = f"; against other woodland {_number(trend.relative_slope)} a year"
     return (
         f"({_number(trend.slope)} a year{relative}, {interval}, {trend.n} years, q {_probability(trend.q)})"
@@ -89,23 +81,39 @@ def _step(step: Fall | None) -> str:
     return "" if step is None else f", in one step of {_number(step.change)} in {step.year}"
 
 
-def _beside(evidence: Evidence) -> str:
-    control = evidence.control
+def _beside(grounds: Grounds) -> str:
+    control = grounds.control
     if control is None or control.reason:
         why = "" if control is None else f" ({control.reason})"
         return f"with no other woodland to compare it with{why}"
     slope = float(theil_sen(control.years, control.values[None, :]).slope[0])
-    if abs(slope) < HELD * abs(evidence.trend.slope):
+    if abs(slope) < HELD * abs(grounds.trend.slope):
         return f"while other woodland in {control.place} held"
     return f"while other woodland in {control.place} changed by {_number(slope)} a year"
 
 
-def _held_back(evidence: Evidence) -> str:
-    if evidence.step is not None and evidence.is_shared_step:
-        return f"; most woodlands fall in {evidence.step.year}, so the sensor or the processing is suspected"
-    if evidence.passes_family:
-        return "" if evidence.has_control else "; bad years shared by all cannot be ruled out"
-    return f"; likely by itself (p {_probability(evidence.trend.p)}), not confirmed over all woodlands tested"
+def _held_back(grounds: Grounds) -> list[str]:
+    """Return what keeps it from being confirmed, one clause each; empty for a confirmed one."""
+    if grounds.is_confirmed:
+        return []
+    held = [gates_words(grounds.held_by)]
+    if grounds.step is not None and grounds.is_shared_step:
+        held.append(
+            f"most woodlands fall in {grounds.step.year}, so the sensor or the processing is suspected"
+        )
+    if not grounds.has_control:
+        held.append("bad years shared by all cannot be ruled out")
+    if not grounds.passes_family:
+        held.append(_unconfirmed(grounds))
+    elif not grounds.is_large:
+        held.append("the loss is smaller than what is called to attention")
+    return held
+
+
+def _unconfirmed(grounds: Grounds) -> str:
+    trend = grounds.trend
+    probably = f"a decline with probability {_certainty(trend.decline_probability)}"
+    return f"{probably}, not confirmed over all woodlands tested (q allowed {_probability(trend.q_allowed)})"
 
 
 def _number(value: float) -> str:
@@ -117,3 +125,7 @@ def _number(value: float) -> str:
 
 def _probability(value: float) -> str:
     return "below 0.001" if value < 0.001 else f"{value:.2g}"
+
+
+def _certainty(value: float) -> str:
+    return "above 0.99" if value > 0.99 else f"{value:.2f}"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitoring.alerts.alert import Alert, Level, alert_id
-from monitoring.alerts.reasons import Evidence, sentence
+from monitoring.alerts.alert import Alert, Course, Level, alert_id
+from monitoring.alerts.grounds import Beside, Grounds
+from monitoring.alerts.reasons import sentence
+from monitoring.alerts.severity import severity
+from monitoring.corroboration.weigh import weigh
 from monitoring.errors import SeasonError, TrendError
+from monitoring.gates.finding import GateFinding
+from monitoring.gates.gather import held_by, holding
 from monitoring.science import AlertRule
 from monitoring.seasons import Season
 from monitoring.statistics.change_points import Fall, fall_p, strongest_fall
 from monitoring.trends.controls import Control, series_to_test
-from monitoring.trends.family import Trend
 from monitoring.trends.histories import RichnessSeries, outside_words
+from monitoring.trends.sites import Site
+from monitoring.trends.trend import Trend
 
 #: One-sided permutation p at which a fall between two levels is taken for real.
 STEP_P = 0.05
@@ -31,6 +37,7 @@ SHARED_STEP_EXPLAINED = 0.6
 SHARED_STEP_SHARE = 0.5
 #: Fewest tested woodlands among which a shared step is looked for; of three, two coincide easily.
 SHARED_STEP_FAMILY = 6
+NOTHING_BESIDE = Beside()
 
 
 def raise_alerts(
@@ -40,15 +47,18 @@ def raise_alerts(
     rule: AlertRule,
     season: str,
     target: str,
+    sites: Mapping[str, Site] | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> tuple[Alert, ...]:
     """Return the alerts of one final season, in the order of `trends`.
 
-    CONFIRMED when q and the loss over the record pass the rule and the woodland's own slope falls; WATCH when
-    p does but not q. An alert is held at WATCH where there is no control to tell a decline from bad years,
-    and where it is a step that more than half of the tested woodlands share. No alert is raised where the
-    latest estimate lies outside the area of applicability. Series and controls are those
-    the trends were tested with. SeasonError for a provisional season; TrendError for a trend without series
-    or with years after the season.
+    CONFIRMED when q reaches what the look allows, the loss over the record reaches the rule's minimum, the
+    woodland's own slope falls, it has a control, the fall is no step that more than half of the tested
+    woodlands share, and no gate that reaches it is red. WATCH when its slope, after shrinkage, is a decline
+    with the rule's probability, or its q passes, but it is not confirmed; the reason says what holds it. No
+    alert is raised where the latest estimate lies outside the area of applicability. Series and controls are
+    those the trends were tested with; sites tell park, block, area and standing. SeasonError for a
+    provisional season; TrendError for a trend without series or with years after the season.
     """
     _refuse_unfit(season, trends)
     history = {one.woodland_id: one for one in series}
@@ -60,27 +70,40 @@ def raise_alerts(
     looked_at = [
         name
         for name, each in tested.items()
-        if _is_worth_a_look(each.trend, rule) and not history[name].ends_outside
+        if is_candidate(each.trend, rule) and not history[name].ends_outside
     ]
     steps = {name: _step(tested[name]) for name in looked_at}
     shared_years = _shared_step_years(tested.values()) if any(steps.values()) else frozenset()
-    return tuple(
-        _alert(
-            Evidence(
+    places, courses, evidence = sites or {}, dict(beside.courses), dict(beside.evidence)
+    grounds = (
+        _with_beside(
+            Grounds(
                 trend=tested[name].trend,
                 control=controls.get(name),
                 years=tested[name].years,
                 values=tested[name].values,
                 step=steps[name],
                 shared_step_years=shared_years,
-                passes_family=tested[name].trend.q <= rule.q_confirmed,
+                is_large=tested[name].trend.decline_fraction >= rule.min_decline_fraction,
+                course=courses.get(name, Course.UNKNOWN),
+                evidence=evidence.get(name, ()),
                 left_out=outside_words(history[name]),
             ),
-            season,
-            target,
+            places.get(name, Site(name)),
+            beside.gates,
         )
         for name in looked_at
     )
+    return tuple(
+        _alert(each, places.get(each.trend.woodland_id, Site("")), season, target) for each in grounds
+    )
+
+
+def _with_beside(grounds: Grounds, site: Site, gates: Sequence[GateFinding]) -> Grounds:
+    """Return the grounds with the gates that reach the woodland, and its evidence weighed."""
+    confidence, cause = weigh(grounds.evidence)
+    held = holding(gates, grounds.trend.woodland_id, site.park, site.block)
+    return replace(grounds, held_by=held, confidence=confidence, cause=cause)
 
 
 def _refuse_unfit(season: str, trends: Sequence[Trend]) -> None:
@@ -109,10 +132,10 @@ def _tested_values(
     return series_to_test(history[trend.woodland_id], controls.get(trend.woodland_id))
 
 
-def _is_worth_a_look(trend: Trend, rule: AlertRule) -> bool:
-    """True for a fall large and unlikely enough; False where a figure is NaN."""
-    is_unlikely = trend.p <= rule.p_watch or trend.q <= rule.q_confirmed
-    return is_unlikely and trend.slope < 0 and trend.decline_fraction >= rule.min_decline_fraction
+def is_candidate(trend: Trend, rule: AlertRule) -> bool:
+    """True for a woodland that falls, surely or probably; False where a figure is NaN."""
+    is_likely = trend.q <= trend.q_allowed or trend.decline_probability >= rule.watch_probability
+    return is_likely and trend.slope < 0
 
 
 def _step(tested: _Tested) -> Fall | None:
@@ -134,17 +157,23 @@ def _shared_step_years(family: Collection[_Tested]) -> frozenset[int]:
     return frozenset(year for year, count in Counter(clear).items() if count > SHARED_STEP_SHARE * len(falls))
 
 
-def _alert(evidence: Evidence, season: str, target: str) -> Alert:
-    trend = evidence.trend
+def _alert(grounds: Grounds, site: Site, season: str, target: str) -> Alert:
+    trend = grounds.trend
+    level = Level.CONFIRMED if grounds.is_confirmed else Level.WATCH
     return Alert(
         id=alert_id(trend.woodland_id, target),
         woodland_id=trend.woodland_id,
         season=season,
         target=target,
-        kind="decline" if evidence.step is None else "step",
-        level=Level.CONFIRMED if evidence.is_confirmed else Level.WATCH,
-        reason=sentence(evidence, target),
+        kind="decline" if grounds.step is None else "step",
+        level=level,
+        reason=sentence(grounds, target),
         slope=trend.slope,
         q=trend.q,
         decline_fraction=trend.decline_fraction,
+        severity=severity(trend.decline_fraction, site.area_ha, site.is_ancient, site.status, level),
+        confidence=grounds.confidence,
+        course=grounds.course,
+        held_by=held_by(grounds.held_by),
+        cause=grounds.cause,
     )

@@ -12,7 +12,7 @@ from monitoring.alerts.alert import Alert, Level
 from monitoring.alerts.rule import raise_alerts
 from monitoring.science import AlertRule, TrendTest
 from monitoring.trends.controls import park_controls
-from monitoring.trends.family import test_family
+from monitoring.trends.family import family_trends
 from monitoring.trends.histories import RichnessSeries
 
 #: Level of the woodlands, taxa; only noise relative to it matters.
@@ -109,7 +109,7 @@ def simulated_alerts(
     first_other = world.n_woodlands - round(world.share_other * world.n_woodlands)
     park_of = {one.woodland_id: f"park {int(one.woodland_id) % world.n_parks}" for one in series}
     controls = park_controls(series, park_of, {one.woodland_id for one in series[first_other:]})
-    trends = test_family(series, controls, trend_rule)
+    trends = family_trends(series, controls, trend_rule)
     season = f"{FIRST_YEAR + world.n_years - 1}-Q4"
     return raise_alerts(trends, series, controls, alert_rule, season, "richness")
 

@@ -42,3 +42,8 @@ class GateFinding:
     """One sentence with the figures, also where the gate passed."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures by name, units in the name; NaN where one could not be computed."""
+
+    @property
+    def is_red(self) -> bool:
+        """True where it holds alerts back."""
+        return self.state is State.RED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from monitoring.errors import TrendError
 from monitoring.statistics.year_effects import departures, median_by_year, median_without_each
 from monitoring.trends.histories import RichnessSeries, on_common_years
-from monitoring.woodlands import Woodland
+from monitoring.trends.sites import Site
 
 #: Fewest other woodlands behind a control value: the median of five stands while two of them decline.
 MIN_CONTROLS = 5
@@ -32,6 +32,14 @@ class Control:
     """Control woodlands behind the values, the tested woodland left out."""
     reason: str = ""
     """Why there is no control; empty where there is one."""
+    leaf_type: str = ""
+    """Leaf type the controls share with the woodland; empty where woodland of any kind serves."""
+
+    @property
+    def woodland(self) -> str:
+        """The woodlands behind it, in words: `12 other conifer woodlands in Hallin Fells`."""
+        kind = f"{self.leaf_type} " if self.leaf_type else ""
+        return f"{self.n_woodlands} other {kind}woodlands in {self.place}"
 
 
 def park_controls(
@@ -57,14 +65,27 @@ def park_controls(
     return found
 
 
-def controls_among(series: Sequence[RichnessSeries], woodlands: Mapping[str, Woodland]) -> dict[str, Control]:
-    """Return the control of every series, with the woodland off the inventory as the controls.
+def controls_among(series: Sequence[RichnessSeries], sites: Mapping[str, Site]) -> dict[str, Control]:
+    """Return the matched control of every series: woodland off the inventory, of its park and leaf type.
 
-    woodlands, by id, hold every woodland of the series. What is tested and what is drawn beside it call this.
+    Where the park has fewer than five other woodlands of that leaf type, or the leaf type is not known, all
+    other woodland of the park serves. sites, by id, hold every woodland of the series. What is tested and
+    what is drawn beside it call this.
     """
-    park_of = {one.woodland_id: woodlands[one.woodland_id].park for one in series}
-    others = {one.woodland_id for one in series if not woodlands[one.woodland_id].is_ancient}
-    return park_controls(series, park_of, others)
+    park_of = {one.woodland_id: sites[one.woodland_id].park for one in series}
+    others = {one.woodland_id for one in series if not sites[one.woodland_id].is_ancient}
+    found = park_controls(series, park_of, others)
+    by_leaf_type: dict[str, list[RichnessSeries]] = defaultdict(list)
+    for one in series:
+        by_leaf_type[sites[one.woodland_id].leaf_type].append(one)
+    for leaf_type in sorted(by_leaf_type.keys() - {""}):
+        matched = park_controls(by_leaf_type[leaf_type], park_of, others)
+        found |= {
+            name: replace(control, leaf_type=leaf_type)
+            for name, control in matched.items()
+            if not control.reason
+        }
+    return found
 
 
 def _park(park_of: Mapping[str, str], woodland_id: str) -> str:
@@ -113,6 +134,12 @@ def control_values(
             known = dict(zip(control.years.tolist(), control.values.tolist(), strict=True))
             values[row] = [known.get(year, np.nan) for year in years.tolist()]
     return values
+
+
+def is_held(series: Sequence[RichnessSeries], controls: Mapping[str, Control]) -> NDArray[np.bool_]:
+    """Return which series have a control, (W,)."""
+    found = (controls.get(one.woodland_id) for one in series)
+    return np.array([control is not None and not control.reason for control in found], bool)
 
 
 def series_to_test(

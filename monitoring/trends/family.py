@@ -1,4 +1,4 @@
-"""Trends: exact Mann-Kendall and Theil-Sen for short annual series, and their family of tests."""
+"""Trends: what is shown of each woodland's years, and what is tested over the family of all of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from numpy.typing import NDArray
 
 from monitoring.errors import SettingsError
 from monitoring.science import TrendTest
-from monitoring.statistics.mann_kendall import EXACT_UP_TO, MannKendall, mann_kendall
-from monitoring.statistics.multiplicity import benjamini_hochberg
+from monitoring.statistics.mann_kendall import MannKendall, mann_kendall
+from monitoring.statistics.multiplicity import adjusted_p
 from monitoring.statistics.power import minimum_detectable_slope
+from monitoring.statistics.shrinkage import Shrunk, shrink
 from monitoring.statistics.theil_sen import TheilSen, theil_sen
-from monitoring.trends.controls import Control, control_values, park_controls
+from monitoring.trends.controls import Control, control_values, is_held
 from monitoring.trends.histories import RichnessSeries, on_common_years, outside_words
+from monitoring.trends.looks import allowed_q
+from monitoring.trends.model import TestedLines, normal_errors, p_of_decline, prediction_ratios, tested_lines
+from monitoring.trends.trend import Trend
 
-__all__ = ["Control", "RichnessSeries", "Trend", "park_controls", "test_family"]
+Floats = NDArray[np.float64]
 
-NAN = float("nan")
+#: Degrees of freedom from which a number says no more.
+MANY = 1000
 #: With fewer years no order of values is rare enough to mean anything (4 years: one-sided p of at best 0.04).
 MIN_YEARS_ALLOWED = 5
 #: The choices of `TrendTest` this module carries out; any other text is refused rather than ignored.
@@ -27,83 +32,39 @@ CONTROL = "park-year median of other woodland"
 FAMILY = "all woodlands with enough years"
 
 
-@dataclass(frozen=True)
-class Trend:
-    """Slope with interval, exact p, and how it was tested, for one woodland up to one season."""
-
-    woodland_id: str
-    n: int
-    """Number of annual values."""
-    first_year: int
-    last_year: int
-    s: int
-    """Mann-Kendall S of the tested (control-differenced) series."""
-    slope: float
-    """Theil-Sen slope of the woodland's own series, target's unit per year; NaN below three values."""
-    slope_low: float
-    slope_high: float
-    relative_slope: float
-    """Theil-Sen slope of the series minus its park control: what the test looks at, same unit."""
-    p: float
-    """Exact one-sided p of a decline in the tested series; NaN when not tested."""
-    q: float
-    """Benjamini-Hochberg adjusted p over the declared family; NaN when not in the family."""
-    decline_fraction: float
-    """Fitted loss over the record as a share of the fitted first value; negative for a gain."""
-    minimum_detectable_slope: float
-    """Decline per year this series would show with 80 % power, target's unit per year."""
-    method: str
-    """Names test, control and family, such as `exact-mk, park-year control median, BH over 64 woodlands`, and
-    how many years were left out as outside the area of applicability."""
-    reason: str = ""
-    """Why no test was made; empty where one was."""
-    p_mann_kendall: float = NAN
-    """Exact one-sided Mann-Kendall p of a decline in the tested series: shown, not what `q` rests on."""
-    tested_slope: float = NAN
-    """Generalised least-squares slope of the tested series, target's unit per year."""
-    tested_se: float = NAN
-    """Its standard error: moderated scatter, autocorrelation and prediction variance included."""
-    degrees_of_freedom: float = NAN
-    """Of that standard error; infinite where all woodlands scatter alike."""
-    memory: float = NAN
-    """First-order autocorrelation of yearly noise, pooled over the family."""
-    posterior_slope: float = NAN
-    """Slope shrunk towards the other woodlands of its park and class, an estimate, target's unit per year."""
-    posterior_sd: float = NAN
-    decline_probability: float = NAN
-    """That the slope lies below minus the minimum effect, after shrinkage, 0-1."""
-    look: int = 0
-    """Which yearly look at this family this was, from 1; the error is spent over looks. 0: not counted."""
-    q_allowed: float = NAN
-    """What `q` had to reach at this look."""
-
-
-def test_family(
-    series: Sequence[RichnessSeries], controls: Mapping[str, Control], rule: TrendTest
+def family_trends(
+    series: Sequence[RichnessSeries],
+    controls: Mapping[str, Control],
+    rule: TrendTest,
+    *,
+    q_confirmed: float = 0.05,
+    look: int = 1,
 ) -> tuple[Trend, ...]:
     """Return one trend per series, in order, with p adjusted over all woodlands tested in this call.
 
-    What is tested is the woodland minus its control, in the years both have; without a control the woodland's
-    own values, which `method` says. Years outside the area of applicability are not looked at, which it says
-    too. All figures of a `Trend` are of those same years. A woodland with fewer
-    than `rule.min_years` of them is not tested and not in the family: p and q are NaN, with the reason.
-    `decline_fraction` compares the Theil-Sen line at the first and last year; it is NaN where that line
-    starts at or below zero. TrendError for years that repeat or run backwards (overlapping windows), values
-    that are infinite, or a woodland given twice.
+    What is tested is the woodland minus its control, in the years both have; without a control the
+    woodland's own values, which `method` says. The test is one-sided: the slope of the tested line
+    (`trends.model`) against a decline no faster than `rule.min_effect_fraction` of the level per year.
+
+    Years outside the area of applicability are not looked at, which `method` says. All figures of a `Trend`
+    are of the same years. A woodland with fewer than `rule.min_years` of them is not tested and not in the
+    family: p and q are NaN, with the reason. `decline_fraction` compares the Theil-Sen line at the first and
+    last year; it is NaN where that line starts at or below zero. TrendError for years that repeat or run
+    backwards (overlapping windows), values that are infinite, or a woodland given twice.
     """
     _refuse_unknown(rule)
+    allowed = allowed_q(q_confirmed, look, rule.spending)
     if not series:
         return ()
     years, own = on_common_years(series)
     tested = own - control_values(series, controls, years)
     own = np.where(np.isfinite(tested), own, np.nan)
-    figures = _figures(years, own, tested, rule)
+    lines = tested_lines(years, tested, prediction_ratios(series, years, tested), is_held(series, controls))
+    figures = _figures(years, own, tested, lines, rule)
     return tuple(
-        _trend(row, one, controls.get(one.woodland_id), figures, rule) for row, one in enumerate(series)
+        _trend(row, one, controls.get(one.woodland_id), figures, rule, look, allowed)
+        for row, one in enumerate(series)
     )
-
-
-test_family.__test__ = False  # type: ignore[attr-defined]  # pytest collects what is called test_*
 
 
 @dataclass(frozen=True)
@@ -111,48 +72,74 @@ class _Figures:
     """Everything computed for all W woodlands at once."""
 
     years: NDArray[np.int64]
-    own: NDArray[np.float64]
-    test: MannKendall
-    line: TheilSen
-    relative_slope: NDArray[np.float64]
-    p: NDArray[np.float64]
-    q: NDArray[np.float64]
-    minimum_detectable_slope: NDArray[np.float64]
+    own: Floats
+    mann_kendall: MannKendall
+    theil_sen: TheilSen
+    relative_slope: Floats
+    lines: TestedLines
+    p: Floats
+    q: Floats
+    shrunk: Shrunk
+    minimum_detectable_slope: Floats
+    correction: str
 
 
 def _figures(
-    years: NDArray[np.int64], own: NDArray[np.float64], tested: NDArray[np.float64], rule: TrendTest
+    years: NDArray[np.int64],
+    own: Floats,
+    tested: Floats,
+    lines: TestedLines,
+    rule: TrendTest,
 ) -> _Figures:
-    test = mann_kendall(tested)
-    p = np.where(test.n >= rule.min_years, test.p_decline, np.nan)
+    exact = mann_kendall(tested)
+    bound = -rule.min_effect_fraction * _levels(own)
+    enough = exact.n >= rule.min_years
+    p = np.where(enough, p_of_decline(lines, bound, exact), np.nan)
     return _Figures(
         years=years,
         own=own,
-        test=test,
-        line=theil_sen(years, own, rule.confidence),
+        mann_kendall=exact,
+        theil_sen=theil_sen(years, own, rule.confidence),
         relative_slope=theil_sen(years, tested, rule.confidence).slope,
+        lines=lines,
         p=p,
-        q=benjamini_hochberg(p),
+        q=adjusted_p(p, rule.correction),
+        shrunk=shrink(np.where(enough, lines.slope, np.nan), normal_errors(lines), bound),
         minimum_detectable_slope=minimum_detectable_slope(years, tested),
+        correction=rule.correction,
     )
 
 
+def _levels(own: Floats) -> Floats:
+    """Return each woodland's mean over its years, (W,); zero where there is none or it is negative."""
+    known = np.isfinite(own)
+    total = np.where(known, own, 0.0).sum(axis=1)
+    levels: Floats = np.maximum(total / np.maximum(known.sum(axis=1), 1), 0.0)
+    return levels
+
+
 def _trend(
-    row: int, series: RichnessSeries, control: Control | None, figures: _Figures, rule: TrendTest
+    row: int,
+    series: RichnessSeries,
+    control: Control | None,
+    figures: _Figures,
+    rule: TrendTest,
+    look: int,
+    allowed: float,
 ) -> Trend:
     known = figures.years[np.isfinite(figures.own[row])]
     first, last = (int(known[0]), int(known[-1])) if len(known) else (0, 0)
-    slope, intercept = float(figures.line.slope[row]), float(figures.line.intercept[row])
+    slope, intercept = float(figures.theil_sen.slope[row]), float(figures.theil_sen.intercept[row])
     is_tested = bool(np.isfinite(figures.p[row]))
     return Trend(
         woodland_id=series.woodland_id,
         n=len(known),
         first_year=first,
         last_year=last,
-        s=int(figures.test.s[row]),
+        s=int(figures.mann_kendall.s[row]),
         slope=slope,
-        slope_low=float(figures.line.low[row]),
-        slope_high=float(figures.line.high[row]),
+        slope_low=float(figures.theil_sen.low[row]),
+        slope_high=float(figures.theil_sen.high[row]),
         relative_slope=float(figures.relative_slope[row]),
         p=float(figures.p[row]),
         q=float(figures.q[row]),
@@ -160,6 +147,16 @@ def _trend(
         minimum_detectable_slope=float(figures.minimum_detectable_slope[row]),
         method=_method(row, series, control, figures),
         reason="" if is_tested else _why_untested(len(known), series, control, rule),
+        p_mann_kendall=float(figures.mann_kendall.p_decline[row]),
+        tested_slope=float(figures.lines.slope[row]),
+        tested_se=float(figures.lines.error[row]),
+        degrees_of_freedom=float(figures.lines.degrees[row]),
+        memory=float(figures.lines.memory[row]),
+        posterior_slope=float(figures.shrunk.mean[row]),
+        posterior_sd=float(figures.shrunk.sd[row]),
+        decline_probability=float(figures.shrunk.below[row]),
+        look=look,
+        q_allowed=allowed,
     )
 
 
@@ -169,12 +166,17 @@ def _decline_fraction(slope: float, intercept: float, first: int, last: int) -> 
 
 
 def _method(row: int, series: RichnessSeries, control: Control | None, figures: _Figures) -> str:
-    exact = figures.test.n[row] <= EXACT_UP_TO
-    name = "exact-mk" if exact else "normal-mk"
-    ties = ("" if not figures.test.tied[row] else " with ties") if exact else ", tie-corrected"
     left_out = f"; left out: {outside_words(series)}" if len(series.outside) else ""
-    family = f"BH over {np.isfinite(figures.p).sum()} woodlands"
-    return f"{name}{ties}, {_control_text(control)}, {family}{left_out}"
+    lines = figures.lines
+    test = f"moderated t ({_degrees(float(lines.degrees[row]))} df), autocorrelation {lines.memory[row]:.2f}"
+    if lines.error[row] == 0:
+        test = "exact-mk (the values lie on a line)"
+    family = f"{figures.correction} over {np.isfinite(figures.p).sum()} woodlands"
+    return f"{test}, {_control_text(control)}, {family}{left_out}"
+
+
+def _degrees(degrees: float) -> str:
+    return "many" if degrees > MANY else f"{degrees:.0f}"
 
 
 def _control_text(control: Control | None) -> str:
@@ -182,7 +184,7 @@ def _control_text(control: Control | None) -> str:
         return "no control: none given"
     if control.reason:
         return f"no control: {control.reason}"
-    return f"park-year control median ({control.n_woodlands} other woodlands in {control.place})"
+    return f"park-year control median ({control.woodland})"
 
 
 def _why_untested(n: int, series: RichnessSeries, control: Control | None, rule: TrendTest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitoring.woodlands import Woodland
+from monitoring.woodlands import Status, Woodland
 
 NAN = float("nan")
 
@@ -17,6 +17,8 @@ class Site:
     park: str = ""
     """Empty where it lies in none."""
     is_ancient: bool = False
+    status: Status = Status.OTHER
+    """Standing in the inventory; `other` too where only the class is known."""
     leaf_type: str = ""
     """Such as `broadleaved`, `conifer` or `mixed`; free text, compared as it stands; empty where unknown."""
     elevation_m: float = NAN
@@ -32,6 +34,7 @@ def site_of(woodland: Woodland, leaf_type: str = "", elevation_m: float = NAN, b
         woodland_id=woodland.id,
         park=woodland.park,
         is_ancient=woodland.is_ancient,
+        status=woodland.status,
         leaf_type=leaf_type,
         elevation_m=elevation_m,
         area_ha=woodland.area_ha,

@@ -34,7 +34,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject, transform_bounds
 
 from flows.archive import make_archive
-from flows.assess import assess_season
+from flows.assessing.season import assess_season
 from flows.estimate import estimate_block, season_dpixels
 from flows.indices import indices_path, quarter_of
 from flows.ingest import IngestReceipt, ingest_block

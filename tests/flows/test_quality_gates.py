@@ -20,7 +20,7 @@ from monitoring.scenes import S1_BANDS, S2_BANDS, Scene, Sensor
 from monitoring.science import Estimation, SceneRule, Science
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.family import Trend
+from monitoring.trends.trend import Trend
 
 SEASON = Season(2025, 4)
 SCIENCE = Science()

@@ -103,7 +103,7 @@ def test_a_target_nobody_estimated_has_no_report(reader: Reader) -> None:
 
 
 def test_a_woodland_without_a_trend_says_what_it_has_instead(reader: Reader) -> None:
-    lines = {line.id: line for line in woodland_lines(reader, "richness", "", Season(2025, 4))}
+    lines = {line.id: line for line in woodland_lines(reader, "richness", "", Season(2025, 4), sites)}
     assert lines["w0"].reason == "1 year with an estimate to test: 1 more outside the area of applicability"
     assert (lines["w0"].years_outside, lines["w0"].history[0].applicable_share) == ((2024,), 0.3)
     assert lines["w1"].reason == "2 years with an estimate to test"

@@ -8,7 +8,9 @@ import duckdb
 import pytest
 from warehouse_world import NOW, history, prepare, scene, trend_row
 
+from monitoring.alerts.life import EventKind, Status, states_of
 from monitoring.errors import MigrationError, WarehouseError
+from warehouse.columns import settled, table
 from warehouse.database import connect
 from warehouse.migrate import Migration, known_migrations, migrate
 from warehouse.reader import read
@@ -82,6 +84,17 @@ def insert_without_parts(connection: duckdb.DuckDBPyConnection, folder: Path) ->
     )
 
 
+def insert_trends_of_version_six(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record two trends as versions before 7 did: with the exact test alone."""
+    connection.register("made", table(settled([trend_row("a"), trend_row("b")])))
+    connection.execute(
+        "insert into trend by name select * exclude (p_mann_kendall, tested_slope, tested_se, "
+        "degrees_of_freedom, memory, posterior_slope, posterior_sd, decline_probability, look, q_allowed), "
+        "cast($now as timestamp) as recorded_at from made",
+        {"now": NOW.replace(tzinfo=None)},
+    )
+
+
 def version_four(path: Path) -> Path:
     """A warehouse as version 4 of the schema left it: nine years, two trends, one scene used."""
     with connect(path, read_only=False) as connection:
@@ -90,7 +103,7 @@ def version_four(path: Path) -> Path:
         prepare(writer)
         insert_without_parts(connection, path.parent)
         writer.choose_model("richness", "encoder-1", "head-1", "config-1", run_id="run-1", now=NOW)
-        writer.load_trends([trend_row("a"), trend_row("b")], now=NOW)
+        insert_trends_of_version_six(connection)
         connection.execute(
             "insert into scene select 'simulated', 's2-0001', 'sentinel-2-l2a', 's2', 'sentinel-2a', $now, "
             "'acquisition-1', '05.10', 1000, 'rule', 32630, -1.8, 51.6, -1.79, 51.61, '{}', null, $now",
@@ -132,3 +145,100 @@ def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_later_ve
         assert writer.load_block_seasons([holed], now=NOW) == 1
     with read(path) as reader:
         assert [len(series.years) for series in reader.series("richness")] == [8, 8]
+
+
+#: Rows of version 6 by table, past those of `version_four`: two alerts, one of them raised twice and ended.
+VERSION_SIX_ROWS = """
+insert into park select 'Dale', $now;
+insert into card_wording select 'head-1', 2, '{}', $now;
+insert into trend by name select * replace ('2024-Q4' as season, 'series-0' as series_hash) from trend;
+insert into contrast select
+    'Vale', '2025-Q4', 'richness', 'encoder-1', 'head-1', 'config-1', 'series-1', 9, 2, 2, -1, -2, 0, 0.1,
+    'm', '', 'run-1', $now;
+insert into alert by name
+select
+    'alert-' || woodland_id as id, woodland_id, season, target, encoder, head, config_hash, series_hash,
+    'decline' as kind, if(season = '2025-Q4', 'CONFIRMED', 'WATCH') as level, 'lost some' as reason, slope, q,
+    decline_fraction, run_id, recorded_at
+from trend
+where (woodland_id, season) in (('a', '2024-Q4'), ('a', '2025-Q4'), ('b', '2024-Q4'));
+insert into quality_check select 'scenes', '2025-Q4', 'all', 'e', '', true, 0, '4', 'run-1', $now;
+insert into quarantine select 'scenes', '2025-Q4', 'k', 'r', '{}', 'run-1', $now;
+insert into report select '2025-Q4', '', 'report.pdf', '00', 'run-1', $now;
+insert into season_completeness select
+    '2025-Q4', 'block-1', 1, 's2', '', 0, '31UCS', 10, 9, '[]', 'e', 'run-1', $now;
+insert into block_season select
+    '2025-Q4', 'block-1', 1, 10, 9, 0.1, 0.5, true, true, 9, 0, 'inputs-1', '', 'run-1', $now;
+insert into season_observation select
+    'a', '2025-Q4', 'inputs-1', 1, 30, 0, 12, 0, 12, 9, true, 'run-1', $now;
+insert into index_observation select
+    'a', 'simulated', 's2-0001', 'nbr', 1, $now, 0.5, 1, false, 'run-1', $now;
+insert into asset_failure select
+    '2025-Q4', 'block-1', 's2-0001', 'red', 1, 1, 'cut short', $now, $now, 'waiting', 'run-1', $now;
+"""
+
+
+def version_six(path: Path) -> Path:
+    """A warehouse as version 6 of the schema left it, with rows in every table."""
+    version_four(path)
+    with connect(path, read_only=False) as connection:
+        migrate(connection, now=NOW, known=known_migrations()[:6])
+        for statement in VERSION_SIX_ROWS.strip().split(";\n"):
+            needs = {"now": NOW.replace(tzinfo=None)} if "$now" in statement else {}
+            connection.execute(statement, needs)
+    return path
+
+
+Content = dict[str, tuple[list[str], list[tuple[object, ...]]]]
+
+
+def contents(path: Path, like: Content | None = None) -> Content:
+    """The columns and rows of every table; or of those in `like`, with the columns they have there."""
+    found: Content = {}
+    with connect(path, read_only=True) as connection:
+        for name in sorted(like or tables(path) - {"schema_migration"}):
+            columns = ", ".join(like[name][0]) if like else "*"
+            rows = connection.execute(f"select {columns} from {name} order by all")
+            found[name] = ([column[0] for column in rows.description], rows.fetchall())
+    return found
+
+
+def test_a_warehouse_of_version_six_keeps_every_row_of_every_table(tmp_path: Path) -> None:
+    path = version_six(tmp_path / "w.duckdb")
+    before = contents(path)
+    assert {name for name, (_, rows) in before.items() if not rows} == set()
+    with open_writer(path, now=NOW):
+        pass
+    assert contents(path, before) == before
+    with connect(path, read_only=False) as connection, pytest.raises(duckdb.ConstraintException):
+        connection.execute("update alert set level = 'LOUD'")
+
+
+def test_alerts_of_version_six_get_the_life_they_had(tmp_path: Path) -> None:
+    path = version_six(tmp_path / "w.duckdb")
+    with open_writer(path, now=NOW):
+        pass
+    with read(path) as reader:
+        events = reader.alert_events("richness")
+        standing = reader.alerts()
+    assert [(event.alert_id, event.kind, event.season) for event in events] == [
+        ("alert-a", EventKind.RAISED, "2024-Q4"),
+        ("alert-a", EventKind.LEVEL_CHANGED, "2025-Q4"),
+        ("alert-b", EventKind.RAISED, "2024-Q4"),
+        ("alert-b", EventKind.EXPIRED, "2024-Q4"),
+    ]
+    lives = states_of(events)
+    assert [life.status for life in lives.values()] == [Status.OPEN, Status.EXPIRED]
+    assert [(row["id"], row["level"], row["raised_season"]) for row in standing] == [
+        ("alert-a", "CONFIRMED", "2024-Q4")
+    ]
+
+
+def test_a_migration_to_version_seven_that_breaks_off_leaves_version_six(tmp_path: Path) -> None:
+    path = version_six(tmp_path / "w.duckdb")
+    before = contents(path)
+    last = known_migrations()[6]
+    broken = replace(last, sql=last.sql + "create table look (again integer);")
+    with connect(path, read_only=False) as connection, pytest.raises(WarehouseError, match="0007_trust"):
+        migrate(connection, now=NOW, known=[*known_migrations()[:6], broken])
+    assert contents(path) == before

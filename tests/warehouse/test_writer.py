@@ -100,7 +100,7 @@ def test_one_bad_estimate_refuses_its_whole_batch(tmp_path: Path, rubbish, messa
 def test_an_alert_without_its_trend_is_refused(tmp_path: Path) -> None:
     with open_writer(tmp_path / "warehouse.duckdb", now=NOW) as writer:
         prepare(writer)
-        with pytest.raises(WarehouseError, match="foreign key"):
+        with pytest.raises(WarehouseError, match="alert of woodland a at 2025-Q4: its trend is not"):
             writer.load_alerts([alert_row("a")], now=NOW)
 
 

@@ -12,7 +12,7 @@ from shapely import MultiPolygon, box
 
 from monitoring.alerts.alert import Alert, Level
 from monitoring.scenes import Scene, Sensor
-from monitoring.trends.family import Trend
+from monitoring.trends.trend import Trend
 from monitoring.woodlands import Status, Woodland
 from warehouse.records import AlertRow, Assessment, EstimateRow, ModelRow, RunRow, TrendRow
 from warehouse.staging import write_estimates

@@ -1,5 +1,5 @@
 -- Season ids sort as text in time order. Only final seasons: provisional ones overlap them.
-select woodland_id, season, mean, sd, is_applicable, encoder, head, config_hash
+select woodland_id, season, mean, sd, sd_year, is_applicable, encoder, head, config_hash
 from site_history
 where
     target = $target

@@ -33,7 +33,7 @@ def alerts_of(family, rule=None, season="2025-Q4", park="Hallin Fells"):
         {one.woodland_id: park for one in family},
         {one.woodland_id for one in family if one.woodland_id.startswith("o")},
     )
-    tested = tests_of.test_family(family, controls, TrendTest())
+    tested = tests_of.family_trends(family, controls, TrendTest())
     return raise_alerts(tested, family, controls, rule or AlertRule(), season, "richness")
 
 
@@ -172,7 +172,7 @@ def test_a_season_is_not_judged_by_years_after_it():
 
 def test_a_trend_without_its_series_is_refused():
     family = [declining("a", 2.0), *others()]
-    tested = tests_of.test_family(family, {}, TrendTest())
+    tested = tests_of.family_trends(family, {}, TrendTest())
     with pytest.raises(TrendError, match="woodland a: a trend without its series"):
         raise_alerts(tested, family[1:], {}, AlertRule(), "2025-Q4", "richness")
 
@@ -194,7 +194,7 @@ def test_a_decliner_never_alerts_where_too_few_years_are_inside_the_area_of_appl
 def test_a_decliner_whose_latest_year_is_outside_raises_no_alert():
     wood = with_years_outside(declining("a", 2.0), 2025)
     family = [wood, *others()]
-    assert tests_of.test_family(family, {}, TrendTest())[0].p < 0.001
+    assert tests_of.family_trends(family, {}, TrendTest())[0].p < 0.001
     assert alerts_of(family) == ()
 
 

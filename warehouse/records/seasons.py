@@ -1,4 +1,4 @@
-"""The rows the warehouse records: frozen, with the column names of its tables."""
+"""What is recorded of seasons: scenes, estimates, what was observed, and how complete it is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the science is slow to import, and here it only names types
-    from monitoring.alerts.alert import Alert
     from monitoring.completeness import Completeness, StreamCount
     from monitoring.estimates import WoodlandEstimate
     from monitoring.indices import IndexValue
     from monitoring.scenes import Sensor
-    from monitoring.trends.contrasts import Contrast
-    from monitoring.trends.family import Trend
-    from monitoring.woodlands import Status
 
 
 @dataclass(frozen=True)
@@ -103,63 +99,6 @@ class EstimateRow:
 
 
 @dataclass(frozen=True)
-class RunRow:
-    """One execution, as it starts."""
-
-    TABLE: ClassVar[str] = "run"
-    KEY: ClassVar[tuple[str, ...]] = ("run_id",)
-
-    run_id: str
-    season: str
-    config_hash: str
-    science: str
-    """Every scientific choice, JSON."""
-    code_version: str
-    started_at: datetime
-    """Aware, UTC."""
-    finished_at: datetime | None = None
-    status: str = "running"
-    """`running`, `finished` or `failed`."""
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """The card of an encoder or head."""
-
-    TABLE: ClassVar[str] = "model_card"
-    KEY: ClassVar[tuple[str, ...]] = ("id",)
-
-    kind: str
-    """`encoder` or `head`."""
-    id: str
-    card: str
-    """The whole card, JSON."""
-    sha256: str
-    """Of the weights, hexadecimal."""
-
-
-@dataclass(frozen=True)
-class WoodlandRow:
-    """One woodland as recorded."""
-
-    TABLE: ClassVar[str] = "woodland"
-    KEY: ClassVar[tuple[str, ...]] = ("id",)
-
-    id: str
-    name: str
-    park: str
-    status: Status
-    is_ancient: bool
-    area_ha: float
-    geometry: bytes
-    """WKB, longitude and latitude in degrees."""
-    longitude: float
-    """Of a point inside the woodland, degrees."""
-    latitude: float
-    repaired: str
-
-
-@dataclass(frozen=True)
 class SceneRow:
     """One scene as recorded; `hrefs` is a JSON object of band and address."""
 
@@ -200,121 +139,6 @@ class SeasonSceneRow:
     block_id: str
     source: str
     scene_id: str
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """One judgement of all woodlands together: what trends, contrasts and alerts of one assessment share."""
-
-    season: str
-    """Last season of the series."""
-    target: str
-    encoder: str
-    head: str
-    config_hash: str
-    series_hash: str
-    """Digest of all series judged, controls included: q depends on every one of them."""
-    run_id: str
-
-
-_ASSESSED = ("season", "target", "encoder", "head", "config_hash", "series_hash")
-
-
-@dataclass(frozen=True)
-class TrendRow:
-    """A woodland's trend in one assessment."""
-
-    TABLE: ClassVar[str] = "trend"
-    KEY: ClassVar[tuple[str, ...]] = ("woodland_id", *_ASSESSED)
-
-    assessment: Assessment
-    trend: Trend
-
-
-@dataclass(frozen=True)
-class ContrastRow:
-    """A park's contrast in one assessment."""
-
-    TABLE: ClassVar[str] = "contrast"
-    KEY: ClassVar[tuple[str, ...]] = ("park", *_ASSESSED)
-
-    assessment: Assessment
-    contrast: Contrast
-
-
-@dataclass(frozen=True)
-class AlertRow:
-    """An alert of one assessment; the woodland's trend must be recorded in the same one."""
-
-    TABLE: ClassVar[str] = "alert"
-    KEY: ClassVar[tuple[str, ...]] = ("id", *_ASSESSED)
-
-    assessment: Assessment
-    alert: Alert
-
-    def __post_init__(self) -> None:
-        judged, said = (
-            (self.assessment.season, self.assessment.target),
-            (self.alert.season, self.alert.target),
-        )
-        if judged != said:
-            raise ValueError(f"alert {self.alert.id}: of {said}, assessed at {judged}")
-
-
-@dataclass(frozen=True)
-class QualityRow:
-    """One expectation of a quality gate, met or not."""
-
-    TABLE: ClassVar[str] = "quality_check"
-    KEY: ClassVar[tuple[str, ...]] = (
-        "gate", "season", "scope", "expectation", "column_name", "success", "unexpected_count", "observed",
-    )  # fmt: skip
-
-    gate: str
-    """`scenes`, `estimates` or `trends`."""
-    season: str
-    scope: str
-    """Block id, or `all`."""
-    expectation: str
-    column_name: str
-    """Column looked at; empty for a whole table."""
-    success: bool
-    unexpected_count: int
-    observed: str
-    """What was seen, JSON."""
-    run_id: str
-
-
-@dataclass(frozen=True)
-class QuarantineRow:
-    """Something a quality gate refused."""
-
-    TABLE: ClassVar[str] = "quarantine"
-    KEY: ClassVar[tuple[str, ...]] = ("gate", "season", "key", "reasons", "row_json")
-
-    gate: str
-    season: str
-    key: str
-    """Names the refused thing: a scene id, a woodland id."""
-    reasons: str
-    row_json: str
-    """The refused row, JSON."""
-    run_id: str
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """A report that was written."""
-
-    TABLE: ClassVar[str] = "report"
-    KEY: ClassVar[tuple[str, ...]] = ("season", "park", "path", "sha256")
-
-    season: str
-    park: str
-    """Empty for all parks."""
-    path: str
-    sha256: str
-    run_id: str
 
 
 @dataclass(frozen=True)
@@ -500,13 +324,3 @@ class AssetFailureRow:
     state: str
     """`waiting`, `recovered` or `given up`."""
     run_id: str
-
-
-StagedRow = EstimateRow | ObservationRow | IndexRow
-"""Rows that wait in a Parquet file for the one writer."""
-
-Row = (
-    EstimateRow | RunRow | ModelRow | WoodlandRow | SceneRow | SeasonSceneRow | TrendRow | ContrastRow
-    | AlertRow | QualityRow | QuarantineRow | ReportRow | CompletenessRow | BlockSeasonRow | ObservationRow
-    | IndexRow | AssetFailureRow
-)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Assessing: from annual histories to trends, contrasts and alerts, in pure pieces."""

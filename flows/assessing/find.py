@@ -1,0 +1,137 @@
+"""Find: what annual histories show, from trends through their gates to alerts; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+import pandas as pd
+
+from flows.assessing.artefacts import judge_gates
+from flows.assessing.evidence import NOTHING, Evidence
+from flows.assessing.histories import Histories
+from flows.quality.gate import Verdict, check_trends
+from monitoring.alerts.alert import Alert, Course
+from monitoring.alerts.grounds import Beside
+from monitoring.alerts.rule import is_candidate, raise_alerts
+from monitoring.corroboration.evidence import Corroboration
+from monitoring.corroboration.weigh import corroborate
+from monitoring.gates.finding import GateFinding
+from monitoring.science import Science, WeatherRule
+from monitoring.seasons import Season
+from monitoring.targets import Target
+from monitoring.trends.contrasts import Contrast, contrasts
+from monitoring.trends.controls import Control, controls_among, series_to_test
+from monitoring.trends.family import family_trends
+from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.matching import BalanceRow
+from monitoring.trends.parks import ParkTrend, park_trends
+from monitoring.trends.sites import Site
+from monitoring.trends.trend import Trend
+from monitoring.weather.course import courses
+from monitoring.weather.yearly import extreme_among
+from monitoring.weather.years import WeatherYears
+
+#: With fewer years there is no slope to show, and nothing to keep.
+MIN_YEARS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the histories up to a season show."""
+
+    trends: tuple[Trend, ...]
+    contrasts: tuple[Contrast, ...]
+    alerts: tuple[Alert, ...]
+    verdict: Verdict
+    park_trends: tuple[ParkTrend, ...] = ()
+    balance: tuple[BalanceRow, ...] = ()
+    gates: tuple[GateFinding, ...] = ()
+    evidence: tuple[Corroboration, ...] = ()
+    weather: tuple[WeatherYears, ...] = ()
+
+
+def find(
+    histories: Histories,
+    science: Science,
+    season: Season,
+    target: Target,
+    *,
+    evidence: Evidence = NOTHING,
+    looks: int = 1,
+    seed: int = 0,
+) -> Findings:
+    """Return what the histories show at a final season.
+
+    looks: which yearly look this is, from 1. Woodlands without a site are not looked at. A trend that the
+    quality gate refuses is in the verdict and takes no part in alerts. Errors are those of the tests.
+    """
+    series = tuple(one for one in histories.series if one.woodland_id in histories.sites)
+    known = replace(histories, series=series)
+    controls = controls_among(series, histories.sites)
+    tested = family_trends(series, controls, science.trend, q_confirmed=science.alert.q_confirmed, look=looks)
+    trends, verdict = _sound([trend for trend in tested if trend.n >= MIN_YEARS_SHOWN], season, target)
+    candidates = {trend.woodland_id: trend for trend in trends if is_candidate(trend, science.alert)}
+    gates = judge_gates(known, controls, candidates.keys(), science, evidence, seed) if series else ()
+    told = corroborate(
+        {name: (trend.first_year, trend.last_year) for name, trend in candidates.items()},
+        evidence.index_rows,
+        histories.sites,
+        evidence.disturbances,
+        science.corroboration,
+    )
+    declining = [one for one in series if one.woodland_id in candidates]
+    beside = Beside(
+        gates=gates,
+        courses=_courses(declining, controls, evidence.weather, science.weather),
+        evidence=tuple(told.items()),
+    )
+    compared = contrasts(
+        [one for one in series if len(one.years)], _sites(known), science.trend, science.matching, seed=seed
+    )
+    return Findings(
+        trends=trends,
+        contrasts=compared.contrasts,
+        alerts=raise_alerts(
+            trends, series, controls, science.alert, season.id, target.name, histories.sites, beside
+        ),
+        verdict=verdict,
+        park_trends=park_trends(series, histories.sites, science.trend, seed),
+        balance=compared.balance,
+        gates=gates,
+        evidence=tuple(each for pieces in told.values() for each in pieces),
+        weather=evidence.weather,
+    )
+
+
+def _sound(trends: Sequence[Trend], season: Season, target: Target) -> tuple[tuple[Trend, ...], Verdict]:
+    """Return the trends that pass their quality gate, and the gate's verdict."""
+    columns = [field.name for field in fields(Trend)]
+    verdict = check_trends(pd.DataFrame([asdict(each) for each in trends], columns=columns), season, target)
+    sound = frozenset(verdict.passed["woodland_id"]) if len(verdict.passed) else frozenset()
+    return tuple(trend for trend in trends if trend.woodland_id in sound), verdict
+
+
+def _courses(
+    series: Sequence[RichnessSeries],
+    controls: Mapping[str, Control],
+    weather: Sequence[WeatherYears],
+    rule: WeatherRule,
+) -> tuple[tuple[str, Course], ...]:
+    """Return the course of every woodland whose weather is known in all the years it was tested on."""
+    known = {one.woodland_id: one for one in weather}
+    found = []
+    for one in series:
+        days = known.get(one.woodland_id)
+        years, values = series_to_test(one, controls.get(one.woodland_id))
+        extreme = extreme_among(years, days, min_days=rule.extreme_days) if days else None
+        if extreme is not None:
+            course = courses(
+                years, values[None, :], extreme, p_sustained=rule.course_p, dip_mads=rule.dip_mads
+            ).course[0]
+            found.append((one.woodland_id, course or Course.UNCERTAIN))
+    return tuple(found)
+
+
+def _sites(histories: Histories) -> list[Site]:
+    return [histories.sites[one.woodland_id] for one in histories.series if len(one.years)]

@@ -1,0 +1,138 @@
+"""Assess a season: from the warehouse's histories to findings, alerts and what becomes of them, recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from flows.assessing.find import Findings, find
+from flows.assessing.gathering import evidence_of, histories_of, sites_of
+from flows.assessing.recording import record, record_provisional
+from flows.load import LEASE_WAIT_S, target_of
+from flows.workspace import Workspace
+from monitoring.alerts.alert import Alert
+from monitoring.alerts.provisional import provisional_alerts
+from monitoring.seasons import Season, latest_complete
+from monitoring.trends.controls import controls_among
+from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.sites import Site
+from warehouse.reader import read
+from warehouse.records.assessments import Assessment
+from warehouse.writer import open_writer
+
+
+@dataclass(frozen=True)
+class AssessReceipt:
+    """What an assessment found: a postcard."""
+
+    season: str
+    n_trends: int
+    n_rows_added: int
+    n_alerts: int
+    reasons: tuple[str, ...]
+    """One sentence per alert."""
+    n_red_gates: int = 0
+
+    def as_markdown(self) -> str:
+        """Return the alerts as a list for the flow's artifact."""
+        if not self.n_trends and not self.n_alerts:
+            return f"{self.season}: no trend was tested."
+        red = f" {self.n_red_gates} gates hold alerts back." if self.n_red_gates else ""
+        lines = [f"{self.season}: {self.n_alerts} alerts over {self.n_trends} woodlands.{red}", ""]
+        return "\n".join([*lines, *(f"- {reason}" for reason in self.reasons)])
+
+
+def assess_season(workspace: Workspace, season: Season, run_id: str, now: datetime) -> AssessReceipt:
+    """Test the histories up to a season and record the findings.
+
+    A final season is judged by trends, another by what changed within a year. One of which no estimate was
+    fit to be loaded fails. An assessment is a yearly look where its season is the newest final one at `now`:
+    looks back at earlier years, which alert nobody, spend none of the error.
+    """
+    if not season.is_final:
+        return _assess_provisional(workspace, season, run_id, now)
+    target = workspace.science.estimation.target
+    with read(workspace.warehouse) as reader:
+        histories = histories_of(workspace, reader, season)
+        if not any(season.year in one.estimated for one in histories.series):
+            return _record_end(workspace, season, run_id, now, "failed")
+        evidence = evidence_of(workspace, reader, season, histories.series)
+        look = reader.look_number(target, season.id)
+    findings = find(histories, workspace.science, season, target_of(workspace), evidence=evidence, looks=look)
+    assessment = _assessment(workspace, season, series_hash(histories.series, histories.sites), run_id)
+    is_look = season == latest_final(now)
+    added = record(workspace, assessment, findings, now, is_look=is_look)
+    return _receipt(season, findings, added)
+
+
+def latest_final(now: datetime) -> Season:
+    """Return the newest final season whose window has ended."""
+    newest = latest_complete(now)
+    return newest if newest.is_final else Season(newest.year - 1, 4)
+
+
+def _assess_provisional(workspace: Workspace, season: Season, run_id: str, now: datetime) -> AssessReceipt:
+    target = workspace.science.estimation.target
+    with read(workspace.warehouse) as reader:
+        series = reader.anchor_series(target, season)
+    sites = sites_of(workspace)
+    known = [one for one in series if one.woodland_id in sites]
+    alerts = provisional_alerts(
+        known, controls_among(known, sites), sites, workspace.science.alert, season.id, target
+    )
+    assessment = _assessment(workspace, season, series_hash(known, sites), run_id)
+    tested = {one.woodland_id for one in known if season.year in one.years}
+    added = record_provisional(workspace, assessment, alerts, tested, now)
+    return AssessReceipt(season.id, 0, added, len(alerts), tuple(alert.reason for alert in alerts))
+
+
+def _assessment(workspace: Workspace, season: Season, digest: str, run_id: str) -> Assessment:
+    return Assessment(
+        season=season.id,
+        target=workspace.science.estimation.target,
+        encoder=workspace.encoder_card.id,
+        head=workspace.head.card.id,
+        config_hash=workspace.science.digest,
+        series_hash=digest,
+        run_id=run_id,
+    )
+
+
+def _receipt(season: Season, findings: Findings, added: int) -> AssessReceipt:
+    return AssessReceipt(
+        season=season.id,
+        n_trends=len(findings.trends),
+        n_rows_added=added,
+        n_alerts=len(findings.alerts),
+        reasons=_reasons(findings.alerts),
+        n_red_gates=sum(finding.is_red for finding in findings.gates),
+    )
+
+
+def _reasons(alerts: Sequence[Alert]) -> tuple[str, ...]:
+    return tuple(alert.reason for alert in alerts)
+
+
+def _record_end(
+    workspace: Workspace, season: Season, run_id: str, now: datetime, status: str
+) -> AssessReceipt:
+    with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
+        added = writer.finish_run(run_id, status, now=now)
+    return AssessReceipt(season.id, 0, added, 0, ())
+
+
+def series_hash(series: Sequence[RichnessSeries], sites: Mapping[str, Site] | None = None) -> str:
+    """Return twelve hex digits that name all histories judged together, and what they were matched by."""
+    digest = hashlib.sha256()
+    for one in sorted(series, key=lambda each: each.woodland_id):
+        digest.update(one.woodland_id.encode())
+        for values in (one.years.astype("<i8"), one.mean.astype("<f8"), one.sd.astype("<f8")):
+            digest.update(values.tobytes())
+        digest.update(one.sd_year.astype("<f8").tobytes())
+        digest.update(one.outside.astype("<i8").tobytes())
+        if sites and one.woodland_id in sites:
+            digest.update(json.dumps(asdict(sites[one.woodland_id]), sort_keys=True).encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,121 @@
+"""Reference sites: what the encoder and the head in use say of ground that should not change, for gate G1.
+
+Their pixels are read, embedded and predicted as those of woodlands are, in blocks of their own. The blocks'
+ids begin with a word that no woodland's block begins with, and only the blocks of woodlands are ever loaded:
+no trend, control, summary or report can see a site.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from flows.estimate import inputs_hash, staged_path
+from flows.listing import Listing, listing_path, read_listing
+from flows.load import estimate_frame, target_of, uncounted_columns
+from flows.quality.gate import check_estimates
+from flows.workspace import Workspace
+from monitoring.errors import SeasonError
+from monitoring.gates.reference_sites import ReferenceSite
+from monitoring.grid import Block
+from monitoring.seasons import Season
+from monitoring.trends.histories import RichnessSeries
+from warehouse.records import EstimateRow
+from warehouse.staging import read_estimates
+
+
+def reference_series(workspace: Workspace) -> tuple[RichnessSeries, ...]:
+    """Return the annual values of every reference site, in the order of the file; final seasons only.
+
+    Years under the floors that a woodland's estimate is held to are absent. Those outside the area of
+    applicability are not: heath and quarries mostly are, and the question is only whether they change.
+    """
+    rows: dict[str, list[EstimateRow]] = defaultdict(list)
+    for row in reference_rows(workspace):
+        rows[row.woodland_id].append(row)
+    return tuple(_series(site.id, rows[site.id]) for site in workspace.references.outlines)
+
+
+def reference_sites(workspace: Workspace) -> tuple[ReferenceSite, ...]:
+    """Return every reference site with its kind, park, block and series, as gate G1 takes them."""
+    block_of = {
+        site: block.id for block in workspace.reference_blocks.values() for site in block.woodland_ids
+    }
+    read = workspace.references
+    return tuple(
+        ReferenceSite(kind, site.park, series, block_of[site.id])
+        for site, kind, series in zip(read.outlines, read.kinds, reference_series(workspace), strict=True)
+    )
+
+
+def reference_rows(workspace: Workspace) -> tuple[EstimateRow, ...]:
+    """Return the staged estimates of all reference sites, by the encoder, head and science in use.
+
+    Those of a season whose passes are not complete, or that the estimates' gate refuses, are left out.
+    """
+    return tuple(
+        row
+        for season in final_seasons(workspace)
+        for row in _passed(workspace, season, list(_staged(workspace, season)))
+    )
+
+
+def final_seasons(workspace: Workspace) -> tuple[Season, ...]:
+    """Return the final seasons in which any reference block was read, in time order."""
+    if not workspace.reference_blocks:
+        return ()
+    found = []
+    for folder in sorted(workspace.staging.glob("*-Q4")):
+        try:
+            season = Season.parse(folder.name)
+        except SeasonError:
+            continue  # somebody else's folder
+        blocks = workspace.reference_blocks.values()
+        found += (
+            [season] if any(listing_path(workspace.staging, b.id, season).exists() for b in blocks) else []
+        )
+    return tuple(found)
+
+
+def _staged(workspace: Workspace, season: Season) -> Iterator[EstimateRow]:
+    for block in workspace.reference_blocks.values():
+        where = listing_path(workspace.staging, block.id, season)
+        listing = read_listing(where) if where.exists() else None
+        if listing is not None and _is_final(listing):
+            yield from _estimates(workspace, block, season, listing)
+
+
+def _is_final(listing: Listing) -> bool:
+    return not listing.refused and (listing.completeness is None or listing.completeness.is_complete)
+
+
+def _estimates(
+    workspace: Workspace, block: Block, season: Season, listing: Listing
+) -> tuple[EstimateRow, ...]:
+    path = staged_path(workspace, block, season, inputs_hash(block, listing, workspace.settings))
+    return read_estimates(path) if path.exists() else ()
+
+
+def _passed(workspace: Workspace, season: Season, rows: Sequence[EstimateRow]) -> list[EstimateRow]:
+    """Return the rows that the gate of a woodland's estimates lets pass."""
+    if not rows:
+        return []
+    frame = estimate_frame(rows, workspace.reads_published)
+    uncounted = uncounted_columns(frame) if workspace.reads_published else ()
+    verdict = check_estimates(frame, season, workspace.science, target_of(workspace), uncounted)
+    sound = frozenset(verdict.passed["woodland_id"])
+    return [row for row in rows if row.woodland_id in sound]
+
+
+def _series(site_id: str, rows: Sequence[EstimateRow]) -> RichnessSeries:
+    known = sorted((row for row in rows if math.isfinite(row.mean)), key=lambda row: row.season)
+    return RichnessSeries(
+        woodland_id=site_id,
+        years=np.array([Season.parse(row.season).year for row in known], np.int64),
+        mean=np.array([row.mean for row in known], np.float64),
+        sd=np.array([row.sd for row in known], np.float64),
+        sd_year=np.array([row.sd_year for row in known], np.float64),
+    )

@@ -1,0 +1,1 @@
+"""Weather: a daily table of one's own in, extreme days per woodland and year out."""

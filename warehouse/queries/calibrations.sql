@@ -1,0 +1,1 @@
+select * from calibration order by calibrated_at, config_hash;

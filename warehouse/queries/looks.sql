@@ -1,0 +1,1 @@
+select * from look where $target is null or target = $target order by target, number;

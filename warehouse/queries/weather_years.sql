@@ -1,0 +1,4 @@
+select *
+from latest_weather_year
+where ($target is null or target = $target) and ($woodland_id is null or woodland_id = $woodland_id)
+order by target, woodland_id, year;
