@@ -14,6 +14,7 @@ from flows.commands import (
     alerts,
     assessing,
     cubes,
+    findings,
     heads,
     looking,
     maps,
@@ -41,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for room in (
-    running, looking, alerts, assessing, heads, maps, modelling, weights, panels,
+    running, looking, findings, alerts, assessing, heads, maps, modelling, weights, panels,
     scenes, weather, cubes, minicubes, replay, operating,
 ):  # fmt: skip
     room.add_commands(app)

@@ -15,6 +15,7 @@ from flows.sources.addresses import shown
 from flows.sources.catalogues.keeping import read_kept
 from flows.sources.catalogues.provenance import CDSE
 from flows.sources.scenes.offsets import AS_PUBLISHED, CORRECTED, LAST_DAY_UNTOUCHED, OFFSET_DN
+from flows.sources.site_attributes import read_site_attributes
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import SettingsError, UnderwoodError
 
@@ -61,6 +62,10 @@ def _looks(now: datetime) -> Iterator[tuple[str, Callable[[Workspace], str]]]:
     yield "encoder", _encoder
     yield "panels", _panels
     yield "head", _head
+    yield "reference sites", _reference_sites
+    yield "site attributes", _site_attributes
+    yield "weather", _weather
+    yield "disturbances", _disturbances
     yield "snapshot", _snapshot
 
 
@@ -194,6 +199,40 @@ def _head(workspace: Workspace) -> str:
     if card.target != workspace.target:
         return f"{said}; warning: {card.target.name} was defined otherwise when it was fitted; train anew"
     return said
+
+
+def _reference_sites(workspace: Workspace) -> str:
+    """Return how many sites gate G1 has, with a warning where it will not judge by so few."""
+    if workspace.settings.reference_sites is None:
+        return "none named; gate G1 is not judged"
+    n, least = len(workspace.references.outlines), workspace.science.gates.min_reference_sites
+    return f"{n} sites" if n >= least else f"{n} sites; warning: gate G1 is not judged below {least}"
+
+
+def _site_attributes(workspace: Workspace) -> str:
+    """Return how many woodlands the table knows; BoundaryError for a table that cannot be read."""
+    table = workspace.settings.site_attributes
+    if table is None:
+        return "none named; woodland is held against any other woodland of its park"
+    known = read_site_attributes(table).keys() & {woodland.id for woodland in workspace.woodlands}
+    return f"{len(known)} of {len(workspace.woodlands)} woodlands in {table}"
+
+
+def _weather(workspace: Workspace) -> str:
+    table = workspace.settings.weather
+    if table is None:
+        return "none named; no decline is told from a drought"
+    if not table.exists():
+        raise SettingsError(f"weather {table}: no such file")
+    return str(table)
+
+
+def _disturbances(workspace: Workspace) -> str:
+    layers = workspace.settings.disturbances
+    for layer in layers:
+        if not layer.path.exists():
+            raise SettingsError(f"disturbances {layer.path}: no such file")
+    return ", ".join(str(layer.path) for layer in layers) or "none named; no felling is known"
 
 
 def _snapshot(workspace: Workspace) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from flows.assessing.find import Findings, find
 from flows.assessing.gathering import evidence_of, histories_of, sites_of
+from flows.assessing.histories import Histories
+from flows.assessing.names import judged_hash
 from flows.assessing.recording import record, record_provisional
 from flows.load import LEASE_WAIT_S, target_of
 from flows.workspace import Workspace
@@ -17,8 +17,6 @@ from monitoring.alerts.alert import Alert
 from monitoring.alerts.provisional import provisional_alerts
 from monitoring.seasons import Season, latest_complete
 from monitoring.trends.controls import controls_among
-from monitoring.trends.histories import RichnessSeries
-from monitoring.trends.sites import Site
 from warehouse.reader import read
 from warehouse.records.assessments import Assessment
 from warehouse.writer import open_writer
@@ -62,7 +60,7 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
         evidence = evidence_of(workspace, reader, season, histories.series)
         look = reader.look_number(target, season.id)
     findings = find(histories, workspace.science, season, target_of(workspace), evidence=evidence, looks=look)
-    assessment = _assessment(workspace, season, series_hash(histories.series, histories.sites), run_id)
+    assessment = _assessment(workspace, season, judged_hash(histories, evidence, look), run_id)
     is_look = season == latest_final(now)
     added = record(workspace, assessment, findings, now, is_look=is_look)
     return _receipt(season, findings, added)
@@ -83,7 +81,7 @@ def _assess_provisional(workspace: Workspace, season: Season, run_id: str, now: 
     alerts = provisional_alerts(
         known, controls_among(known, sites), sites, workspace.science.alert, season.id, target
     )
-    assessment = _assessment(workspace, season, series_hash(known, sites), run_id)
+    assessment = _assessment(workspace, season, judged_hash(Histories(tuple(known), sites)), run_id)
     tested = {one.woodland_id for one in known if season.year in one.years}
     added = record_provisional(workspace, assessment, alerts, tested, now)
     return AssessReceipt(season.id, 0, added, len(alerts), tuple(alert.reason for alert in alerts))
@@ -122,17 +120,3 @@ def _record_end(
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
         added = writer.finish_run(run_id, status, now=now)
     return AssessReceipt(season.id, 0, added, 0, ())
-
-
-def series_hash(series: Sequence[RichnessSeries], sites: Mapping[str, Site] | None = None) -> str:
-    """Return twelve hex digits that name all histories judged together, and what they were matched by."""
-    digest = hashlib.sha256()
-    for one in sorted(series, key=lambda each: each.woodland_id):
-        digest.update(one.woodland_id.encode())
-        for values in (one.years.astype("<i8"), one.mean.astype("<f8"), one.sd.astype("<f8")):
-            digest.update(values.tobytes())
-        digest.update(one.sd_year.astype("<f8").tobytes())
-        digest.update(one.outside.astype("<i8").tobytes())
-        if sites and one.woodland_id in sites:
-            digest.update(json.dumps(asdict(sites[one.woodland_id]), sort_keys=True).encode())
-    return digest.hexdigest()[:12]

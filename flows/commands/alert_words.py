@@ -79,7 +79,7 @@ def _tested(trend: Figures | None) -> Iterator[str]:
     yield f"p is {_number(trend['p'])}, q over the family {_number(trend['q'])}{_bound(trend)}."
     if _is_known(trend["decline_probability"]):
         yield (
-            f"Held to the other woodlands of its park and class, the slope is estimated at "
+            f"Shrunk by how the slopes of all woodlands spread, the slope is estimated at "
             f"{_number(trend['posterior_slope'])} a year (sd {_number(trend['posterior_sd'])}), "
             f"and a decline is {100 * trend['decline_probability']:.0f} % probable."
         )

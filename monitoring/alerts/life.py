@@ -127,7 +127,7 @@ class AlertEvent:
         for trouble, is_so in (
             (f"number {self.number}: must be at least 1", self.number < 1),
             (f"time {self.happened_at}: must be in UTC", self.happened_at.utcoffset() != timedelta(0)),
-            ("nobody did it: a name is needed", not self.actor.strip()),
+            ("nobody did it: a name is needed (--by)", not self.actor.strip()),
             ("assigned to nobody: a name is needed", self._lacks(EventKind.ASSIGNED, self.assignee.strip())),
             ("no field result given", self._lacks(EventKind.FIELD_RESULT, self.result)),
             ("nobody is assigned by it", bool(self.assignee) and self.kind is not EventKind.ASSIGNED),

@@ -14,7 +14,7 @@ class State(StrEnum):
     RED = "red"
     """What looks like a decline may be an artefact: alerts of this scope are held and say so."""
     NOT_JUDGED = "not judged"
-    """What the gate looks at is not there, such as reference sites; said with each alert, holds none."""
+    """What the gate looks at is not there, such as reference sites; shown beside the alerts, holds none."""
 
 
 class Scope(StrEnum):

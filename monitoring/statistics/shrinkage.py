@@ -32,15 +32,16 @@ class Shrunk:
 
 
 def shrink(slopes: Floats, errors: Floats, bound: Floats | float = 0.0) -> Shrunk:
-    """Return posteriors of slopes (W,) with standard errors (W,), each shrunk towards the median slope.
+    """Return posteriors of slopes (W,) with standard errors (W,), each shrunk towards zero.
 
-    The prior is a mixture of normal distributions about that median, its weights fitted to all slopes
+    The prior is a mixture of normal distributions about zero, its weights fitted to all slopes
     (Stephens 2017, Biostatistics 18:275): a few steep declines among many woodlands that hold are not pulled
     in as far as one normal distribution would, and those that hold are pulled in further. `below` is the
     probability of a slope below `bound`. Slopes without error, and fewer than 20, stay as they are.
 
-    Parks get no centre of their own: what the woods of a park share after the control is taken off is mostly
-    the control's own error, which would pass for a decline of all of them.
+    Slopes relative to a control are zero where nothing happens, whatever the family does: a centre fitted to
+    it would follow its decliners and call the rest declining. Nor do parks get one of their own: what the
+    woods of a park share after the control is taken off is mostly the control's own error.
     """
     known = np.isfinite(slopes) & np.isfinite(errors) & (errors > 0)
     parts = [np.full(slopes.shape, np.nan) for _ in range(3)]
@@ -56,23 +57,21 @@ def shrink(slopes: Floats, errors: Floats, bound: Floats | float = 0.0) -> Shrun
 def _posterior(slopes: Floats, errors: Floats, limit: Floats) -> tuple[Floats, Floats, Floats]:
     if len(slopes) < MIN_SLOPES:
         return slopes, errors, ndtr((limit - slopes) / errors)
-    centre = float(np.median(slopes))
-    away = slopes - centre
-    widths = _widths(away, errors)
+    widths = _widths(slopes, errors)
     spread = np.hypot(widths[None, :], errors[:, None])
-    log_density = -0.5 * (away[:, None] / spread) ** 2 - np.log(spread)
+    log_density = -0.5 * (slopes[:, None] / spread) ** 2 - np.log(spread)
     weight = _responsibility(log_density, _mixture(log_density))
     pull = (widths[None, :] / spread) ** 2
-    means, sds = pull * away[:, None], np.sqrt(pull) * errors[:, None]
+    means, sds = pull * slopes[:, None], np.sqrt(pull) * errors[:, None]
     mean = (weight * means).sum(axis=1)
     sd = np.sqrt(np.maximum((weight * (means**2 + sds**2)).sum(axis=1) - mean**2, 0.0))
-    below = (weight * ndtr(((limit - centre)[:, None] - means) / sds)).sum(axis=1)
-    return mean + centre, sd, below
+    below = (weight * ndtr((limit[:, None] - means) / sds)).sum(axis=1)
+    return mean, sd, below
 
 
-def _widths(away: Floats, errors: Floats) -> Floats:
+def _widths(slopes: Floats, errors: Floats) -> Floats:
     """Return standard deviations of the prior's components, from next to nothing to the widest slopes."""
-    narrow, wide = 0.1 * float(errors.min()), 2 * float(np.abs(away).max()) + float(errors.max())
+    narrow, wide = 0.1 * float(errors.min()), 2 * float(np.abs(slopes).max()) + float(errors.max())
     exponents = np.arange(np.ceil(np.log(wide / narrow) / np.log(_STEP)) + 1)
     widths: Floats = narrow * _STEP**exponents
     return widths

@@ -752,16 +752,20 @@ life as (
     from episode
     group by alert_id
 ),
--- The figures an alert shows are those it was last raised with at the level it has.
+-- The figures an alert shows are those it was last raised with at the level it has, by the present model where that
+-- raised it.
 raised as (
     select alert.*
     from alert
     left join life using (id)
+    left join latest_assessment
+        using (season, target, encoder, head, config_hash, series_hash)
     qualify row_number() over (
         partition by alert.id
         order by
             coalesce(alert.level = life.level, false) desc,
             alert.season desc,
+            latest_assessment.season is not null desc,
             alert.recorded_at desc,
             alert.series_hash desc
     ) = 1

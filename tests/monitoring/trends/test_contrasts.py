@@ -17,12 +17,12 @@ from monitoring.trends.contrasts import (
     ALL_PARKS,
     autocorrelation,
     contrasts,
-    mixed_model_check,
     permutation_ps,
     sign_flip_p,
 )
 from monitoring.trends.eras import Era
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.mixed_model import mixed_model_check
 from monitoring.trends.sites import Site
 
 YEARS = np.arange(2017, 2026)
