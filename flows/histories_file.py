@@ -53,6 +53,8 @@ KNOWN = {
 ONE_OF = ("encoder", "head", "source", "variant", "target")
 #: What a class may be; those of the inventory are ancient, and name the standing as well.
 _STANDINGS = {status.value: status for status in Status if status.is_ancient}
+#: The park of every woodland of a table that names none: they are compared with each other.
+WHOLE_TABLE = "the table"
 CLASSES = ("other", "ancient", *_STANDINGS)
 #: Other words for the first two.
 _CLASS_WORDS = {
@@ -342,6 +344,8 @@ def _sites(columns: Columns, rows: _Rows) -> dict[str, Site]:
     elevation = _figures(columns, rows, "elevation_m", _ELEVATIONS)
     area = _figures(columns, rows, "area_ha", _AREAS)
     classes = _classes(columns, rows)
+    if "park" not in columns.cells:
+        park = [WHOLE_TABLE] * len(rows.names)
     return {
         name: Site(
             woodland_id=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,11 @@ from monitoring.gates.counts import counts_gate
 from monitoring.gates.eras import era_gate
 from monitoring.gates.finding import GateFinding
 from monitoring.gates.reference_sites import reference_gate
-from monitoring.gates.replay import ReplayStratum, replay_gate
+from monitoring.gates.replay import ReplayDifference, ReplayStratum, replay_gate, replay_offsets
 from monitoring.gates.seams import seam_gate
 from monitoring.science import Science
 from monitoring.trends.controls import Control, control_values
-from monitoring.trends.histories import on_common_years
+from monitoring.trends.histories import RichnessSeries, on_common_years
 from monitoring.trends.sites import Site
 
 Floats = NDArray[np.float64]
@@ -35,7 +36,12 @@ def judge_gates(
     evidence: Evidence,
     seed: int = 0,
 ) -> tuple[GateFinding, ...]:
-    """Return the findings of G1 to G6, in that order; candidates are the woodlands that may be alerted."""
+    """Return the findings of G1 to G6, in that order; candidates are the woodlands that may be alerted.
+
+    Without any history there is nothing to judge, and nothing is returned.
+    """
+    if not histories.series:
+        return ()
     ids = [one.woodland_id for one in histories.series]
     years, own = on_common_years(histories.series)
     tested = own - control_values(histories.series, controls, years)
@@ -66,3 +72,28 @@ def _strata(sites: Sequence[Site]) -> dict[str, ReplayStratum]:
         site.woodland_id: ReplayStratum(site.park, "ancient" if site.is_ancient else "other")
         for site in sites
     }
+
+
+def with_replay_error(
+    series: Sequence[RichnessSeries],
+    sites: Mapping[str, Site],
+    replayed: Sequence[ReplayDifference],
+    science: Science,
+) -> tuple[RichnessSeries, ...]:
+    """Return the series with the error that few observations add, in the years whose density was replayed.
+
+    What a replay says of a park and class is added to the prediction error (sd_year) of its woodlands, so
+    that poor years weigh less in the tested line. Series whose prediction error is not known stay as they
+    are.
+    """
+    strata, known = _strata(list(sites.values())), [one for one in replayed if one.woodland_id in sites]
+    offsets = replay_offsets(known, strata, science.gates)
+    to_add = {each.stratum: each.sd_to_add for each in offsets}
+    poor = np.unique(np.array([year for one in known for year in one.like_years], np.int64))
+    return tuple(_with_error(one, to_add.get(strata[one.woodland_id], 0.0), poor) for one in series)
+
+
+def _with_error(series: RichnessSeries, sd: float, poor: NDArray[np.int64]) -> RichnessSeries:
+    if not len(series.sd_year) or not np.isfinite(sd) or not len(poor):
+        return series
+    return replace(series, sd_year=np.hypot(series.sd_year, np.where(np.isin(series.years, poor), sd, 0.0)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 import pandas as pd
 
-from flows.assessing.artefacts import judge_gates
+from flows.assessing.artefacts import judge_gates, with_replay_error
 from flows.assessing.evidence import NOTHING, Evidence
 from flows.assessing.histories import Histories
 from flows.quality.gate import Verdict, check_trends
@@ -20,13 +20,12 @@ from monitoring.gates.finding import GateFinding
 from monitoring.science import Science, WeatherRule
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.contrasts import Contrast, contrasts
+from monitoring.trends.contrasts import Contrast, Contrasts, contrasts
 from monitoring.trends.controls import Control, controls_among, series_to_test
 from monitoring.trends.family import family_trends
 from monitoring.trends.histories import RichnessSeries
 from monitoring.trends.matching import BalanceRow
 from monitoring.trends.parks import ParkTrend, park_trends
-from monitoring.trends.sites import Site
 from monitoring.trends.trend import Trend
 from monitoring.weather.course import courses
 from monitoring.weather.yearly import extreme_among
@@ -66,42 +65,57 @@ def find(
     looks: which yearly look this is, from 1. Woodlands without a site are not looked at. A trend that the
     quality gate refuses is in the verdict and takes no part in alerts. Errors are those of the tests.
     """
-    series = tuple(one for one in histories.series if one.woodland_id in histories.sites)
-    known = replace(histories, series=series)
-    controls = controls_among(series, histories.sites)
+    known = _known(histories, evidence, science)
+    series, sites = known.series, known.sites
+    controls = controls_among(series, sites)
     tested = family_trends(series, controls, science.trend, q_confirmed=science.alert.q_confirmed, look=looks)
     trends, verdict = _sound([trend for trend in tested if trend.n >= MIN_YEARS_SHOWN], season, target)
-    candidates = {trend.woodland_id: trend for trend in trends if is_candidate(trend, science.alert)}
-    gates = judge_gates(known, controls, candidates.keys(), science, evidence, seed) if series else ()
-    told = corroborate(
-        {name: (trend.first_year, trend.last_year) for name, trend in candidates.items()},
-        evidence.index_rows,
-        histories.sites,
-        evidence.disturbances,
-        science.corroboration,
-    )
-    declining = [one for one in series if one.woodland_id in candidates]
-    beside = Beside(
-        gates=gates,
-        courses=_courses(declining, controls, evidence.weather, science.weather),
-        evidence=tuple(told.items()),
-    )
-    compared = contrasts(
-        [one for one in series if len(one.years)], _sites(known), science.trend, science.matching, seed=seed
-    )
+    beside = _beside(known, controls, trends, science, evidence, seed)
+    compared = _compared(known, science, seed)
     return Findings(
         trends=trends,
         contrasts=compared.contrasts,
-        alerts=raise_alerts(
-            trends, series, controls, science.alert, season.id, target.name, histories.sites, beside
-        ),
+        alerts=raise_alerts(trends, series, controls, science.alert, season.id, target.name, sites, beside),
         verdict=verdict,
-        park_trends=park_trends(series, histories.sites, science.trend, seed),
+        park_trends=park_trends(series, sites, science.trend, seed),
         balance=compared.balance,
-        gates=gates,
-        evidence=tuple(each for pieces in told.values() for each in pieces),
+        gates=tuple(beside.gates),
+        evidence=tuple(each for _, pieces in beside.evidence for each in pieces),
         weather=evidence.weather,
     )
+
+
+def _known(histories: Histories, evidence: Evidence, science: Science) -> Histories:
+    """Return the histories of woodlands with a site, with the error that few observations add."""
+    inside = [one for one in histories.series if one.woodland_id in histories.sites]
+    series = with_replay_error(inside, histories.sites, evidence.replayed, science)
+    return replace(histories, series=series)
+
+
+def _beside(
+    histories: Histories,
+    controls: Mapping[str, Control],
+    trends: Sequence[Trend],
+    science: Science,
+    evidence: Evidence,
+    seed: int,
+) -> Beside:
+    """Return the gates, and for the woodlands that may be alerted their courses and other evidence."""
+    candidates = {trend.woodland_id: trend for trend in trends if is_candidate(trend, science.alert)}
+    gates = judge_gates(histories, controls, candidates.keys(), science, evidence, seed)
+    records = {name: (trend.first_year, trend.last_year) for name, trend in candidates.items()}
+    told = corroborate(
+        records, evidence.index_rows, histories.sites, evidence.disturbances, science.corroboration
+    )
+    declining = [one for one in histories.series if one.woodland_id in candidates]
+    weathered = _courses(declining, controls, evidence.weather, science.weather)
+    return Beside(gates, weathered, tuple(told.items()))
+
+
+def _compared(histories: Histories, science: Science, seed: int) -> Contrasts:
+    series = [one for one in histories.series if len(one.years)]
+    sites = [histories.sites[one.woodland_id] for one in series]
+    return contrasts(series, sites, science.trend, science.matching, seed=seed)
 
 
 def _sound(trends: Sequence[Trend], season: Season, target: Target) -> tuple[tuple[Trend, ...], Verdict]:
@@ -131,7 +145,3 @@ def _courses(
             ).course[0]
             found.append((one.woodland_id, course or Course.UNCERTAIN))
     return tuple(found)
-
-
-def _sites(histories: Histories) -> list[Site]:
-    return [histories.sites[one.woodland_id] for one in histories.series if len(one.years)]

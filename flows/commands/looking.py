@@ -28,14 +28,17 @@ HISTORY = (
 )  # fmt: skip
 TRENDS = (
     "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
-    "decline_fraction", "minimum_detectable_slope", "reason",
+    "decline_fraction", "decline_probability", "tested_slope", "tested_se", "degrees_of_freedom", "memory",
+    "p_mann_kendall", "minimum_detectable_slope", "look", "q_allowed", "reason",
 )  # fmt: skip
 #: What fits on a terminal; JSON and CSV hold every column.
 HISTORY_BRIEF = (
     "season", "mean", "sd", "sd_year", "coverage", "applicable_share", "n_s2", "n_s1_ascending",
     "n_s1_descending",
 )  # fmt: skip
-TRENDS_BRIEF = ("woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q")
+TRENDS_BRIEF = (
+    "woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q", "decline_probability",
+)  # fmt: skip
 SEASONS_BRIEF = (
     "season", "status", "estimates", "final", "frozen", "missing", "unread", "quarantined",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 
 from monitoring.alerts.alert import Confidence, Course
 from monitoring.alerts.grounds import Grounds
-from monitoring.corroboration.evidence import Corroboration, Verdict
+from monitoring.corroboration.evidence import Verdict
 from monitoring.gates.gather import gates_words
 from monitoring.statistics.change_points import Fall
 from monitoring.statistics.theil_sen import theil_sen
@@ -35,7 +35,7 @@ def sentence(grounds: Grounds, target: str) -> str:
         f"{loss} {_figures(grounds)} {_beside(grounds)}",
         _cause(grounds),
         _course(grounds.course),
-        _borne_out(grounds.confidence, grounds.evidence),
+        _borne_out(grounds),
         *_held_back(grounds),
         f"left out: {grounds.left_out}" if grounds.left_out else "",
     ]
@@ -56,11 +56,11 @@ def _course(course: Course) -> str:
     return words.get(course, "")
 
 
-def _borne_out(confidence: Confidence, evidence: tuple[Corroboration, ...]) -> str:
-    """Return what bears the decline out or contradicts it; empty where richness speaks alone."""
+def _borne_out(grounds: Grounds) -> str:
+    """Return what bears the decline out or contradicts it, its cause left out; empty where nothing does."""
     wanted = {Confidence.CORROBORATED: Verdict.AGREES, Confidence.CONTRADICTED: Verdict.DISAGREES}
-    told = [each.text for each in evidence if each.verdict is wanted.get(confidence)]
-    return ", ".join(told)
+    told = (each.text for each in grounds.evidence if each.verdict is wanted.get(grounds.confidence))
+    return ", ".join(text for text in told if text not in grounds.cause)
 
 
 def _figures(grounds: Grounds) -> str:

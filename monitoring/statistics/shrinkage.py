@@ -66,7 +66,7 @@ def _posterior(slopes: Floats, errors: Floats, limit: Floats) -> tuple[Floats, F
     mean = (weight * means).sum(axis=1)
     sd = np.sqrt(np.maximum((weight * (means**2 + sds**2)).sum(axis=1) - mean**2, 0.0))
     below = (weight * ndtr((limit[:, None] - means) / sds)).sum(axis=1)
-    return mean, sd, below
+    return mean, sd, np.clip(below, 0.0, 1.0)  # weights sum to one but for rounding
 
 
 def _widths(slopes: Floats, errors: Floats) -> Floats:

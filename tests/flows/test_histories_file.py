@@ -66,7 +66,7 @@ def test_what_the_table_does_not_state_is_unknown(tmp_path: Path) -> None:
     (series,), site = histories.series, histories.sites["oak"]
     assert np.isnan(series.sd).all()
     assert series.sd_year.size == 0
-    assert (site.park, site.is_ancient, site.leaf_type) == ("", False, "")
+    assert (site.park, site.is_ancient, site.leaf_type) == ("the table", False, "")
     assert np.isnan([site.elevation_m, site.area_ha]).all()
     assert histories.seen == ()
 
