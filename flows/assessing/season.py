@@ -48,7 +48,7 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
 
     A final season is judged by trends, another by what changed within a year. One of which no estimate was
     fit to be loaded fails. An assessment is a yearly look where its season is the newest final one at `now`:
-    looks back at earlier years, which alert nobody, spend none of the error.
+    looks back at earlier years, which send nobody out, spend none of the error.
     """
     if not season.is_final:
         return _assess_provisional(workspace, season, run_id, now)

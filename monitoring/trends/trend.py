@@ -49,7 +49,7 @@ class Trend:
     memory: float = NAN
     """First-order autocorrelation of yearly noise, pooled over the family."""
     posterior_slope: float = NAN
-    """Tested slope shrunk towards those of the family, an estimate, target's unit per year."""
+    """Tested slope shrunk towards zero by how those of the family spread, target's unit per year."""
     posterior_sd: float = NAN
     decline_probability: float = NAN
     """That the slope lies below minus the minimum effect, after shrinkage, 0-1."""

@@ -43,7 +43,10 @@ def text_of(name: str) -> str:
 def recipes() -> list[tuple[str, str]]:
     """Every query of the cookbook with the heading it stands under, and the one of the README."""
     found = re.findall(r"^## (.+?)$.*?^```sql\n(.+?)^```", COOKBOOK.read_text("utf-8"), re.M | re.S)
-    return [*found, *(("README", line) for line in re.findall(r"^    (select .+;)$", text_of("README.md"), re.M))]
+    return [
+        *found,
+        *(("README", line) for line in re.findall(r"^    (select .+;)$", text_of("README.md"), re.M)),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def untypable(mention: Mention) -> str:
     """
     group: object = ROOT_COMMAND
     for part in mention.words.split(" | "):
-        words = [word for word in part.strip("[]").split() if not word.startswith("[")]
+        words = words_before_options(part)
         start = group if words and words[0] in commands_of(group) else ROOT_COMMAND
         for command, above in resolved(start, words):
             if isinstance(command, str):
@@ -115,6 +118,12 @@ def untypable(mention: Mention) -> str:
             if unknown:
                 return f"{mention.page}: underwood {mention.words}: no option {', '.join(sorted(unknown))}"
     return ""
+
+
+def words_before_options(part: str) -> list[str]:
+    """The words that name a command and its arguments; what is in brackets may be left out."""
+    bare = re.sub(r"\[[^\]]*\]?|--config \S+|--debug", "", part)
+    return bare.split(" -")[0].split()
 
 
 ROOT_COMMAND = typer.main.get_command(app)
@@ -132,16 +141,15 @@ def options_of(command: object) -> set[str]:
 
 def resolved(start: object, words: list[str]) -> Iterator[tuple[object, object]]:
     """Yield each command the words name with the group it lies in; the word itself where there is none."""
-    named = [word for word in words if not word.startswith("-")]
-    if not commands_of(start) or not named:
+    if not commands_of(start) or not words:
         yield start, start
         return
-    for word in named[0].split("|"):
+    for word in words[0].split("|"):
         below = commands_of(start).get(word)
         if below is None:
             yield word, start
-        elif commands_of(below) and named[1:]:
-            yield from resolved(below, words[words.index(named[0]) + 1 :])
+        elif commands_of(below) and words[1:]:
+            yield from resolved(below, words[1:])
         else:
             yield below, start
 
@@ -190,7 +198,8 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     while waiting:
         page = waiting.pop()
         reached.add(page)
-        aims = [(page.parent / link.partition("#")[0]).resolve() for link in links(str(page.relative_to(ROOT)))]
+        names = [link.partition("#")[0] for link in links(str(page.relative_to(ROOT)))]
+        aims = [(page.parent / name).resolve() for name in names if (page.parent / name).exists()]
         inside = [found for aim in aims for found in (aim.glob("*.md") if aim.is_dir() else [aim])]
         waiting += [aim for aim in inside if aim.suffix == ".md" and aim not in reached]
     assert pages(sorted(set(PAGES) - reached)) == []
@@ -240,7 +249,7 @@ def choices() -> dict[str, dict[str, object]]:
     return {section: values for section, values in content.items() if isinstance(values, dict)}
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", [page for page in pages() if page != "CHANGELOG.md"])
 def test_scientific_choices_are_called_by_their_names(page: str) -> None:
     named = re.findall(rf"`({'|'.join(choices())})\.(\w+)`", text_of(page))
     assert [f"{section}.{key}" for section, key in named if key not in choices()[section]] == []

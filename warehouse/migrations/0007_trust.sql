@@ -24,7 +24,7 @@ comment on column trend.tested_slope is 'Generalised least-squares slope of the 
 comment on column trend.tested_se is 'Standard error of tested_slope, scatter moderated, autocorrelation and prediction variance included, target unit per year.';
 comment on column trend.degrees_of_freedom is 'Of tested_se, without unit; infinity where all woodlands scatter alike, null where not fitted.';
 comment on column trend.memory is 'First-order autocorrelation of yearly noise pooled over the family, without unit.';
-comment on column trend.posterior_slope is 'Slope shrunk towards the other woodlands of its park and class: an estimate, target unit per year.';
+comment on column trend.posterior_slope is 'Slope shrunk towards zero by how the slopes of all woodlands spread: an estimate, target unit per year.';
 comment on column trend.posterior_sd is 'Standard deviation of posterior_slope, target unit per year.';
 comment on column trend.decline_probability is 'Probability that the slope lies below minus the minimum effect, after shrinkage, 0-1.';
 comment on column trend.look is 'Which yearly look this was, from 1; 0 where not counted, null where recorded by an older version.';
@@ -536,7 +536,7 @@ comment on column latest_trend.tested_slope is 'Generalised least-squares slope 
 comment on column latest_trend.tested_se is 'Standard error of tested_slope, scatter moderated, autocorrelation and prediction variance included, target unit per year.';
 comment on column latest_trend.degrees_of_freedom is 'Of tested_se, without unit; infinity where all woodlands scatter alike, null where not fitted.';
 comment on column latest_trend.memory is 'First-order autocorrelation of yearly noise pooled over the family, without unit.';
-comment on column latest_trend.posterior_slope is 'Slope shrunk towards the other woodlands of its park and class: an estimate, target unit per year.';
+comment on column latest_trend.posterior_slope is 'Slope shrunk towards zero by how the slopes of all woodlands spread: an estimate, target unit per year.';
 comment on column latest_trend.posterior_sd is 'Standard deviation of posterior_slope, target unit per year.';
 comment on column latest_trend.decline_probability is 'Probability that the slope lies below minus the minimum effect, after shrinkage, 0-1.';
 comment on column latest_trend.look is 'Which yearly look this was, from 1; 0 where not counted, null where recorded by an older version.';
