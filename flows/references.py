@@ -27,27 +27,30 @@ from warehouse.records import EstimateRow
 from warehouse.staging import read_estimates
 
 
-def reference_series(workspace: Workspace) -> tuple[RichnessSeries, ...]:
+def reference_series(workspace: Workspace, up_to: Season | None = None) -> tuple[RichnessSeries, ...]:
     """Return the annual values of every reference site, in the order of the file; final seasons only.
+
+    `up_to` is the last season included; None includes all.
 
     Years under the floors that a woodland's estimate is held to are absent. Those outside the area of
     applicability are not: heath and quarries mostly are, and the question is only whether they change.
     """
     rows: dict[str, list[EstimateRow]] = defaultdict(list)
     for row in reference_rows(workspace):
-        rows[row.woodland_id].append(row)
+        if up_to is None or row.season <= up_to.id:
+            rows[row.woodland_id].append(row)
     return tuple(_series(site.id, rows[site.id]) for site in workspace.references.outlines)
 
 
-def reference_sites(workspace: Workspace) -> tuple[ReferenceSite, ...]:
+def reference_sites(workspace: Workspace, up_to: Season | None = None) -> tuple[ReferenceSite, ...]:
     """Return every reference site with its kind, park, block and series, as gate G1 takes them."""
     block_of = {
         site: block.id for block in workspace.reference_blocks.values() for site in block.woodland_ids
     }
-    read = workspace.references
+    read, series = workspace.references, reference_series(workspace, up_to)
     return tuple(
-        ReferenceSite(kind, site.park, series, block_of[site.id])
-        for site, kind, series in zip(read.outlines, read.kinds, reference_series(workspace), strict=True)
+        ReferenceSite(kind, site.park, own, block_of[site.id])
+        for site, kind, own in zip(read.outlines, read.kinds, series, strict=True)
     )
 
 

@@ -132,9 +132,9 @@ class Reader:
         return self._rows("looks", target=target)
 
     def look_number(self, target: str, season: str) -> int:
-        """The number of the look at a final season: the one it has, or would have as the next."""
+        """The number of the look at a final season: the one it has, or would have after those before it."""
         numbers = {str(row["season"]): int(row["number"]) for row in self.looks(target)}
-        return numbers.get(season, len(numbers) + 1)
+        return numbers.get(season, 1 + sum(earlier < season for earlier in numbers))
 
     def park_trends(self, target: str | None = None) -> tuple[Record, ...]:
         """Rows of `latest_park_trend`, by target, the whole first, park, class and weighting."""

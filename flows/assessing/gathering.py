@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flows.assessing.evidence import Evidence
 from flows.assessing.histories import Histories
@@ -54,9 +55,9 @@ def evidence_of(
     woodlands = [woodland for woodland in workspace.woodlands if woodland.id in judged]
     indices = (row for row in reader.index_history() if row["year"] <= season.year)
     return Evidence(
-        references=reference_sites(workspace),
+        references=reference_sites(workspace, season),
         replayed=tuple(one for one in replay_differences(workspace) if one.woodland_id in judged),
-        weather=_weather(workspace, woodlands),
+        weather=tuple(_until(each, season.year) for each in _weather(workspace, woodlands)),
         index_rows=tuple(indices),
         disturbances=_disturbances(workspace, woodlands, season, series),
     )
@@ -69,6 +70,18 @@ def _weather(workspace: Workspace, woodlands: Sequence[Woodland]) -> tuple[Weath
     inside = {woodland.id: woodland.geometry.representative_point() for woodland in woodlands}
     points = {name: (point.x, point.y) for name, point in inside.items()}
     return weather_years(table, points, workspace.science.weather)
+
+
+def _until(weather: WeatherYears, year: int) -> WeatherYears:
+    """Return the weather up to a year: later years are no part of what is judged."""
+    kept = weather.years <= year
+    return replace(
+        weather,
+        years=weather.years[kept],
+        hot_days=weather.hot_days[kept],
+        dry_days=weather.dry_days[kept],
+        compound_days=weather.compound_days[kept],
+    )
 
 
 def _disturbances(

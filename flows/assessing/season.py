@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flows.assessing.evidence import NOTHING
 from flows.assessing.find import Findings, find
 from flows.assessing.gathering import evidence_of, histories_of, sites_of
 from flows.assessing.histories import Histories
@@ -55,10 +56,11 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
     target = workspace.science.estimation.target
     with read(workspace.warehouse) as reader:
         histories = histories_of(workspace, reader, season)
-        if not any(season.year in one.estimated for one in histories.series):
-            return _record_end(workspace, season, run_id, now, "failed")
-        evidence = evidence_of(workspace, reader, season, histories.series)
+        has_estimates = any(season.year in one.estimated for one in histories.series)
+        evidence = evidence_of(workspace, reader, season, histories.series) if has_estimates else NOTHING
         look = reader.look_number(target, season.id)
+    if not has_estimates:
+        return _record_end(workspace, season, run_id, now, "failed")
     findings = find(histories, workspace.science, season, target_of(workspace), evidence=evidence, looks=look)
     assessment = _assessment(workspace, season, judged_hash(histories, evidence, look), run_id)
     is_look = season == latest_final(now)

@@ -189,7 +189,8 @@ def fresh(demo: Path, folder: Path) -> Path:
     """Return the settings of a service that has a head and nothing else."""
     (folder / "service").mkdir(parents=True)
     shutil.copytree(demo / "service" / "heads", folder / "service" / "heads")
-    (folder / "archive").symlink_to((demo / "archive").resolve())
+    for name in ("archive", "reference_sites.gpkg"):
+        (folder / name).symlink_to((demo / name).resolve())
     return Path(shutil.copy(demo / "underwood.toml", folder))
 
 
