@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest bench-heads clean
+.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest bench-heads bench-trends clean
 
 setup: $(READY)
 
@@ -55,6 +55,10 @@ bench-ingest: $(READY)
 # The richness head on the archive of `make demo` (or DEMO=folder): skill, intervals, applicability, truth.
 bench-heads: $(READY)
 	$(BIN)/python bench/heads.py $(or $(DEMO),demo) --out bench/heads.json
+
+# Trends of 50,000 woodlands, their tests and every order of years; UPSTREAM=path-to-a-checkout of pymannkendall beside.
+bench-trends: $(READY)
+	$(BIN)/python bench/trends.py $(if $(UPSTREAM),--upstream "$(UPSTREAM)") --out bench/trends.json
 
 clean:
 	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

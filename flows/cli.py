@@ -13,6 +13,7 @@ import typer
 from flows.commands import (
     alerts,
     assessing,
+    calibrating,
     cubes,
     findings,
     heads,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for room in (
-    running, looking, findings, alerts, assessing, heads, maps, modelling, weights, panels,
+    running, looking, findings, alerts, assessing, calibrating, heads, maps, modelling, weights, panels,
     scenes, weather, cubes, minicubes, replay, operating,
 ):  # fmt: skip
     room.add_commands(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
@@ -121,7 +121,7 @@ def _compared(histories: Histories, science: Science, seed: int) -> Contrasts:
 def _sound(trends: Sequence[Trend], season: Season, target: Target) -> tuple[tuple[Trend, ...], Verdict]:
     """Return the trends that pass their quality gate, and the gate's verdict."""
     columns = [field.name for field in fields(Trend)]
-    verdict = check_trends(pd.DataFrame([asdict(each) for each in trends], columns=columns), season, target)
+    verdict = check_trends(pd.DataFrame([vars(each) for each in trends], columns=columns), season, target)
     sound = frozenset(verdict.passed["woodland_id"]) if len(verdict.passed) else frozenset()
     return tuple(trend for trend in trends if trend.woodland_id in sound), verdict
 

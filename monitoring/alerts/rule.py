@@ -75,6 +75,7 @@ def raise_alerts(
     steps = {name: _step(tested[name]) for name in looked_at}
     shared_years = _shared_step_years(tested.values()) if any(steps.values()) else frozenset()
     places, courses, evidence = sites or {}, dict(beside.courses), dict(beside.evidence)
+    red = [finding for finding in beside.gates if finding.is_red]
     grounds = (
         _with_beside(
             Grounds(
@@ -90,7 +91,7 @@ def raise_alerts(
                 left_out=outside_words(history[name]),
             ),
             places.get(name, Site(name)),
-            beside.gates,
+            red,
         )
         for name in looked_at
     )

@@ -83,11 +83,11 @@ def fit_memory(years: NDArray[np.int64], values: Floats, ratios: Floats | None =
     if not len(rows):
         return Memory()
     patterns = _patterns(values[rows], np.ones(values[rows].shape) if ratios is None else ratios[rows])
-    centred = _centred(values[rows])
+    residuals = _least_squares(years, values[rows])[1]
     shares = _SHARES if patterns.vary else _SHARES[:1]
-    fits = [_best_phi(partial(_unlikely, share, years, centred, patterns)) for share in shares]
+    fits = [_best_phi(partial(_unlikely, share, years, residuals, patterns)) for share in shares]
     best = min(range(len(shares)), key=lambda which: fits[which][0])
-    error = _error_of_phi(partial(_unlikely, shares[best], years, centred, patterns), fits[best][1])
+    error = _error_of_phi(partial(_unlikely, shares[best], years, residuals, patterns), fits[best][1])
     return Memory(min(max(0.0, fits[best][1]) + error, _HIGHEST), shares[best], len(rows))
 
 
@@ -186,25 +186,25 @@ def _inverse_covariances(
 
 
 def _unlikely(
-    share: float, years: NDArray[np.int64], centred: Floats, patterns: _Patterns, phi: float
+    share: float, years: NDArray[np.int64], residuals: Floats, patterns: _Patterns, phi: float
 ) -> float:
     """Return minus the log likelihood of what level, slope and scatter leave, plus the prior's."""
     weights = _weights(years, patterns, phi, share)
-    residual = _squares(centred, weights, patterns)
+    squares = _squares(residuals, weights, patterns)
     degrees = patterns.known.sum(axis=1)[patterns.of] - LINE
-    # An exact line leaves nothing but rounding, which may fall to either side of zero.
-    rounding = (ROUNDING * np.abs(centred).max(axis=1)) ** 2
-    each = degrees * np.log(np.maximum(residual, rounding)) + weights.log_determinant[patterns.of]
+    # Exact lines were left out, but rounding may still turn next to nothing into zero.
+    rounding = (ROUNDING * np.abs(residuals).max(axis=1)) ** 2
+    each = degrees * np.log(np.maximum(squares, rounding)) + weights.log_determinant[patterns.of]
     return float(0.5 * each.sum() + 0.5 * (phi / _PRIOR_SD) ** 2)
 
 
-def _squares(centred: Floats, weights: _Weights, patterns: _Patterns) -> Floats:
-    """Return the residual sum of squares of every series, (W,), never below zero."""
+def _squares(residuals: Floats, weights: _Weights, patterns: _Patterns) -> Floats:
+    """Return the weighted sum of squares about the best line of every series, (W,), never below zero."""
     if len(patterns.known) == 1:
-        turned = centred @ weights.to_residual[0]
+        turned = residuals @ weights.to_residual[0]
     else:
-        turned = (centred[:, None, :] @ weights.to_residual[patterns.of])[:, 0, :]
-    squares: Floats = (turned * centred).sum(axis=1)
+        turned = (residuals[:, None, :] @ weights.to_residual[patterns.of])[:, 0, :]
+    squares: Floats = (turned * residuals).sum(axis=1)
     return np.maximum(squares, 0.0)
 
 
@@ -218,13 +218,13 @@ def gls_lines(
     """
     patterns = _patterns(values, np.ones_like(values) if ratios is None else ratios)
     weights = _weights(years, patterns, memory.phi, memory.share)
-    centred = _centred(values)
+    first, residuals = _least_squares(years, values)
     degrees = np.isfinite(values).sum(axis=1) - LINE
-    squares = _squares(centred, weights, patterns)
-    size = np.abs(centred).max(axis=1, initial=0.0)
+    squares = _squares(residuals, weights, patterns)
+    size = np.abs(np.where(np.isfinite(values), values, 0.0)).max(axis=1, initial=0.0)
     scatter = np.where(squares > (ROUNDING * size) ** 2, squares / np.maximum(degrees, 1), 0.0)
     enough = degrees > 0
-    slope = (weights.to_slope[patterns.of] * centred).sum(axis=1)
+    slope = first + (weights.to_slope[patterns.of] * residuals).sum(axis=1)
     return Lines(
         slope=np.where(enough, slope, np.nan),
         factor=np.where(enough, weights.factor[patterns.of], np.nan),
@@ -233,8 +233,21 @@ def gls_lines(
     )
 
 
-def _centred(values: Floats) -> Floats:
-    """Return the values about their own mean, zero where unknown: a level only costs digits here."""
+def _least_squares(years: NDArray[np.int64], values: Floats) -> tuple[Floats, Floats]:
+    """Return least-squares slopes (W,) and what those lines leave (W, T), zero where unknown.
+
+    Every other line starts from here: level and slope change nothing of what follows and only cost digits,
+    so many that the quadratic form of an exact line would look like noise.
+    """
     known = np.isfinite(values)
+    time, level = _about_mean(known, np.broadcast_to(years, values.shape)), _about_mean(known, values)
+    length = (time**2).sum(axis=1)
+    slope: Floats = (time * level).sum(axis=1) / np.where(length > 0, length, 1.0)
+    return slope, np.where(known, level - slope[:, None] * time, 0.0)
+
+
+def _about_mean(known: NDArray[np.bool_], values: NDArray[np.float64] | NDArray[np.int64]) -> Floats:
+    """Return the known values about their own mean, zero where unknown."""
     n = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return np.where(known, values - np.where(known, values, 0.0).sum(axis=1, keepdims=True) / n, 0.0)
+    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / n
+    return np.where(known, values - mean, 0.0)

@@ -46,9 +46,7 @@ def moderate(variance: Floats, degrees: NDArray[np.int64]) -> Moderation:
     else:
         total = prior_degrees * prior_variance + degrees * variance
         steadied = total / (prior_degrees + degrees)
-    return Moderation(
-        steadied, degrees.astype(np.float64) + prior_degrees, prior_variance, prior_degrees
-    )
+    return Moderation(steadied, degrees.astype(np.float64) + prior_degrees, prior_variance, prior_degrees)
 
 
 def _prior(variance: Floats, degrees: NDArray[np.int64]) -> tuple[float, float]:

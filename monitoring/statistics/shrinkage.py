@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, ndtr
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 
@@ -59,12 +59,12 @@ def _posterior(slopes: Floats, errors: Floats, limit: Floats) -> tuple[Floats, F
         return slopes, errors, ndtr((limit - slopes) / errors)
     widths = _widths(slopes, errors)
     spread = np.hypot(widths[None, :], errors[:, None])
-    log_density = -0.5 * (slopes[:, None] / spread) ** 2 - np.log(spread)
-    weight = _responsibility(log_density, _mixture(log_density))
+    likelihood = _likelihood(slopes, spread)
+    weight = _responsibility(likelihood, _mixture(likelihood))
     pull = (widths[None, :] / spread) ** 2
     means, sds = pull * slopes[:, None], np.sqrt(pull) * errors[:, None]
     mean = (weight * means).sum(axis=1)
-    sd = np.sqrt(np.maximum((weight * (means**2 + sds**2)).sum(axis=1) - mean**2, 0.0))
+    sd = np.sqrt((weight * (sds**2 + (means - mean[:, None]) ** 2)).sum(axis=1))
     below = (weight * ndtr((limit[:, None] - means) / sds)).sum(axis=1)
     return mean, sd, np.clip(below, 0.0, 1.0)  # weights sum to one but for rounding
 
@@ -77,11 +77,21 @@ def _widths(slopes: Floats, errors: Floats) -> Floats:
     return widths
 
 
-def _mixture(log_density: Floats) -> Floats:
+def _likelihood(slopes: Floats, spread: Floats) -> Floats:
+    """Return (W, K): of every slope under every component, each row over its largest."""
+    log_density = -0.5 * (slopes[:, None] / spread) ** 2 - np.log(spread)
+    likelihood: Floats = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    return likelihood
+
+
+def _mixture(likelihood: Floats) -> Floats:
     """Return the weights of the components by expectation and maximisation."""
-    weights = np.full(log_density.shape[1], 1 / log_density.shape[1])
+    by_component = np.ascontiguousarray(likelihood.T)
+    weights = np.full(len(by_component), 1 / len(by_component))
     for _ in range(_SWEEPS):
-        shares = _responsibility(log_density, weights).sum(axis=0)
+        # The sums over slopes of `_responsibility`; einsum adds in the same order on any number of threads.
+        total = np.einsum("k,kw->w", weights, by_component)
+        shares = weights * np.einsum("kw,w->k", by_component, 1 / total)
         shares[0] += _NULL_WEIGHT
         previous, weights = weights, shares / shares.sum()
         if np.abs(weights - previous).max() < _SETTLED:
@@ -89,8 +99,8 @@ def _mixture(log_density: Floats) -> Floats:
     return weights
 
 
-def _responsibility(log_density: Floats, weights: Floats) -> Floats:
-    with np.errstate(divide="ignore"):
-        joint = log_density + np.log(weights)
-    shares: Floats = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+def _responsibility(likelihood: Floats, weights: Floats) -> Floats:
+    """Return (W, K): the probability of every component given each slope."""
+    joint = likelihood * weights
+    shares: Floats = joint / joint.sum(axis=1, keepdims=True)
     return shares

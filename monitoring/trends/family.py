@@ -82,6 +82,8 @@ class _Figures:
     shrunk: Shrunk
     minimum_detectable_slope: Floats
     correction: str
+    n_tested: int
+    """Woodlands in the declared family."""
 
 
 def _figures(
@@ -107,6 +109,7 @@ def _figures(
         shrunk=shrink(np.where(enough, lines.slope, np.nan), normal_errors(lines), bound),
         minimum_detectable_slope=minimum_detectable_slope(years, tested),
         correction=rule.correction,
+        n_tested=int(np.isfinite(p).sum()),
     )
 
 
@@ -171,7 +174,7 @@ def _method(row: int, series: RichnessSeries, control: Control | None, figures: 
     test = f"moderated t ({_degrees(float(lines.degrees[row]))} df), autocorrelation {lines.memory[row]:.2f}"
     if lines.error[row] == 0:
         test = "exact-mk (the values lie on a line)"
-    family = f"{figures.correction} over {np.isfinite(figures.p).sum()} woodlands"
+    family = f"{figures.correction} over {figures.n_tested} woodlands"
     return f"{test}, {_control_text(control)}, {family}{left_out}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +59,30 @@ def on_common_years(
     infinite value.
     """
     _refuse_repeats(series)
-    for one in series:
-        _refuse_bad(one)
-    years = np.unique(np.concatenate([np.array([], np.int64), *(one.years for one in series)]))
+    for row in _suspects(series) if len(series) > 1 else range(len(series)):
+        _refuse_bad(series[row])
+    all_years = _joined([one.years for one in series], np.int64)
+    years = np.unique(all_years)
     values = np.full((len(series), len(years)), np.nan)
-    for row, one in enumerate(series):
-        values[row, np.searchsorted(years, one.years)] = one.mean
+    rows = np.repeat(np.arange(len(series)), [len(one.years) for one in series])
+    values[rows, np.searchsorted(years, all_years)] = _joined([one.mean for one in series], np.float64)
     return years, values
+
+
+def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.array([], kind), *parts])
+
+
+def _suspects(series: Sequence[RichnessSeries]) -> NDArray[np.intp]:
+    """Return the rows that a glance over all together does not clear, in order; the rest need no look."""
+    lengths = np.array([(len(one.years), len(one.mean), len(one.sd)) for one in series], int).reshape(-1, 3)
+    suspect = (lengths != lengths[:, :1]).any(axis=1)
+    suspect |= np.array([len(one.outside) > 0 for one in series], bool)
+    of_year, of_mean = (np.repeat(np.arange(len(series)), lengths[:, column]) for column in (0, 1))
+    years = _joined([one.years for one in series], np.int64)
+    suspect[of_year[1:][(np.diff(years) <= 0) & (np.diff(of_year) == 0)]] = True
+    suspect[of_mean[np.isinf(_joined([one.mean for one in series], np.float64))]] = True
+    return np.flatnonzero(suspect)
 
 
 def _refuse_bad(series: RichnessSeries) -> None:
@@ -73,7 +91,7 @@ def _refuse_bad(series: RichnessSeries) -> None:
             f"woodland {series.woodland_id}: {len(series.years)} years, {len(series.mean)} means and "
             f"{len(series.sd)} sds; they must be equally many"
         )
-    both = np.intersect1d(series.years, series.outside)
+    both = np.intersect1d(series.years, series.outside) if len(series.outside) else series.outside
     if len(both):
         raise TrendError(
             f"woodland {series.woodland_id}: year {both[0]} is both tested and outside the area of "

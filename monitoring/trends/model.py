@@ -61,9 +61,11 @@ def tested_lines(
 def prediction_ratios(series: Sequence[RichnessSeries], years: NDArray[np.int64], tested: Floats) -> Floats:
     """Return how each year's prediction variance compares with its series' mean, (W, T); 1 where unknown."""
     variances = np.full(tested.shape, np.nan)
-    for row, one in enumerate(series):
-        if len(one.sd_year) == len(one.years):
-            variances[row, np.searchsorted(years, one.years)] = one.sd_year**2
+    known = [(row, one) for row, one in enumerate(series) if len(one.sd_year) == len(one.years)]
+    if known:
+        rows = np.repeat([row for row, _ in known], [len(one.years) for _, one in known])
+        places = np.searchsorted(years, np.concatenate([one.years for _, one in known]))
+        variances[rows, places] = np.concatenate([one.sd_year for _, one in known]) ** 2
     return variance_ratios(variances, tested)
 
 

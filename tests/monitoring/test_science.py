@@ -19,8 +19,8 @@ def test_an_empty_file_is_the_defaults(tmp_path):
 
 
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
-    found = read(tmp_path, 'version = "2"\n[trend]\nmin_years = 9\n[alert]\np_watch = 0.01\n')
-    assert found == Science(version="2", trend=TrendTest(min_years=9), alert=AlertRule(p_watch=0.01))
+    found = read(tmp_path, 'version = "2"\n[trend]\nmin_years = 9\n[alert]\nexit_q = 0.3\n')
+    assert found == Science(version="2", trend=TrendTest(min_years=9), alert=AlertRule(exit_q=0.3))
 
 
 def test_a_whole_number_is_a_fine_fraction(tmp_path):
@@ -72,6 +72,10 @@ def test_every_choice_moves_the_digest():
         ("[alert]\nmin_decline_fraction = inf", "alert: min_decline_fraction inf: must be from 0 to 1"),
         ("[blocks]\nsize_m = 0", "blocks: size_m 0: must be from 10 to"),
         ("[trend]\nmin_years = 2", "trend: min_years 2: must be from 5 to"),
+        ("[trend]\nmin_effect_fraction = 0.5", "trend: min_effect_fraction 0.5: must be from 0 to 0.1"),
+        ("[alert]\nwatch_probability = 0.2", "alert: watch_probability 0.2: must be from 0.5 to 1"),
+        ("[alert]\np_watch = 0.01", "alert: unknown key 'p_watch'; known are exit_q"),
+        ("[gates]\nmin_reference_sites = 1", "gates: min_reference_sites 1: must be from 2 to 100000"),
         ("[completeness]\nfloor = 50", "completeness: floor 50.0: must be from 0 to 1"),
         ("[radiometry]\nmax_step_dn = 1000", "radiometry: max_step_dn 1000.0: must be from 100 to 900"),
         ("[phenology]\nleaf_on_first_day = 0", "phenology: leaf_on_first_day 0: must be from 1 to 366"),

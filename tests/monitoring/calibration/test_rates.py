@@ -1,61 +1,86 @@
-"""The whole rule, from series to alerts, in worlds whose truth is known. Bounds: three standard errors."""
+"""The whole rule in worlds whose truth is known: short runs, fixed seeds. Bounds: three standard errors."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from monitoring.calibration.rates import World, realised_rates, simulated_series
+from monitoring.calibration.figures import MOST_ANY_CONFIRMED, MOST_FALSE_SHARE
+from monitoring.calibration.rates import ever_confirmed, provisional_rate, realised_rates
+from monitoring.calibration.scenarios import declining, null_worlds
+from monitoring.calibration.worlds import World
+from monitoring.errors import SettingsError
 from monitoring.science import AlertRule, TrendTest
 
-#: The test by itself, without the help of a minimum decline.
-BARE = AlertRule(min_decline_fraction=0.0)
-DECLINING = World(n_declining=6)
+SMALL = World(n_woodlands=300, n_parks=5)
+SIMS = 30
 
 
-def rates(world, rule, families=40, seed=1):
-    return realised_rates(world, TrendTest(), rule, families, seed)
+def rates(world, sims=SIMS, seed=1, **more):
+    return realised_rates(world, TrendTest(), AlertRule(), sims, seed, **more)
 
 
-def test_without_a_decline_a_family_has_a_false_alarm_at_most_one_time_in_twenty():
-    found = rates(World(), BARE, families=80)
-    assert found.any_confirmed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80)
-    # One-sided 5 % of 66 woodlands is 3.3; those whose own slope rises are not counted.
-    assert 1.0 < found.watch_per_family < 3.3
+def at_most(rate, sims):
+    return rate + 3 * np.sqrt(rate * (1 - rate) / sims)
 
 
-def test_noise_with_memory_stays_within_its_known_cost():
-    found = rates(World(autocorrelation=0.3), AlertRule())
-    assert found.any_confirmed <= 0.07 + 3 * np.sqrt(0.07 * 0.93 / 40)
+@pytest.mark.parametrize("name", null_worlds(SMALL))
+def test_where_nothing_declines_hardly_any_family_has_a_false_alarm(name):
+    found = rates(null_worlds(SMALL)[name], name=name)
+    assert found.any_alone <= at_most(MOST_ANY_CONFIRMED, SIMS)
+    assert found.any_confirmed <= found.any_alone
 
 
-def test_droughts_of_a_fifth_in_two_years_raise_no_more_alarms_than_none():
-    found = rates(World(drought_fraction=0.2), AlertRule())
-    assert found.any_confirmed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
-    assert found.watch_per_family < 1
+@pytest.mark.parametrize("name", ["as given", "unequal noise", "t4 noise"])
+def test_few_of_the_confirmed_are_false_where_some_decline(name):
+    found = rates(declining(null_worlds(SMALL)[name], 0.8), name=name)
+    assert found.false_share_alone <= at_most(MOST_FALSE_SHARE, SIMS)
+    assert np.isnan(rates(SMALL, sims=1).found)
 
 
-def test_unequal_noise_and_small_parks_do_not_raise_the_false_alarms():
-    found = rates(World(n_woodlands=30, n_parks=2, unequal=0.6, park_year=3.0), BARE)
-    assert found.any_confirmed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
+def test_steeper_declines_are_found_more_often():
+    found = [rates(declining(SMALL, effect), sims=10).found_alone for effect in (0.2, 0.6, 1.0)]
+    assert found[0] < 0.1
+    assert found[1] > 0.4
+    assert found[2] > 0.9
 
 
-@pytest.mark.parametrize(("slope", "confirmed", "found"), [(0.6, 0.3, 0.85), (1.0, 0.85, 0.97)])
-def test_steady_declines_are_found_as_often_as_stated(slope, confirmed, found):
-    seen = rates(replace(DECLINING, slope=slope), BARE, families=30)
-    assert seen.found_confirmed >= confirmed
-    assert seen.found >= found
+def test_those_on_watch_that_hold_are_few():
+    found = rates(declining(SMALL, 0.6), sims=10, with_watch=True)
+    assert found.false_watch < 20
+    assert found.found_any >= found.found
 
 
-def test_the_same_seed_gives_the_same_rates():
-    world = replace(DECLINING, slope=1.0)
-    assert rates(world, AlertRule(), families=5) == rates(world, AlertRule(), families=5)
-    assert rates(world, AlertRule(), families=5) != rates(world, AlertRule(), families=5, seed=2)
+def test_the_same_seed_gives_the_same_rates_on_any_number_of_processes():
+    world = declining(World(n_woodlands=40, n_parks=2), 0.8)
+    alone = rates(world, sims=7, with_watch=True)
+    assert rates(world, sims=7, with_watch=True, processes=2) == alone
+    assert rates(world, sims=7, with_watch=True, seed=2) != alone
+    assert rates(world, sims=7, with_watch=True, name="another") != alone
 
 
-def test_the_simulated_noise_has_the_stated_memory_and_size():
-    world = World(n_woodlands=4_000, autocorrelation=0.5, park_year=0.0, unequal=0.0)
-    values = np.array([one.mean for one in simulated_series(world, np.random.default_rng(3))])
-    # Nine years are too few to centre each wood on; differences of neighbours need no centre.
-    steps = np.diff(values, axis=1)
-    assert steps.var() == pytest.approx(2 * 1.5**2 * (1 - 0.5), rel=0.03)
+def test_progress_counts_every_simulation():
+    told = []
+    rates(World(n_woodlands=40, n_parks=2), sims=7, progress=lambda done, total: told.append((done, total)))
+    assert told == [(5, 7), (7, 7)]
+
+
+def test_spending_the_error_over_ten_looks_keeps_what_testing_ten_times_loses():
+    found = ever_confirmed(World(n_woodlands=120, n_parks=3), TrendTest(), AlertRule(), 60, 1)
+    spent, harmonic, unspent = (found[way][1] for way in ("inverse square", "harmonic", "none"))
+    assert harmonic <= spent <= at_most(MOST_ANY_CONFIRMED, 60)
+    assert unspent > spent
+
+
+def test_false_provisional_alerts_stay_within_their_budget_with_normal_noise():
+    assert provisional_rate(World(), AlertRule(), 5, 1)[0] <= 0.5
+    # Twenty thousand times the budget lets everything through that falls at all.
+    loose = AlertRule(provisional_per_1000=30_000)
+    assert provisional_rate(replace(SMALL, n_years=7), loose, 2, 1)[0] == pytest.approx(1500, rel=0.1)
+
+
+def test_nothing_is_simulated_with_no_simulation_or_process():
+    with pytest.raises(SettingsError, match="0 simulations on 1 processes: at least 1"):
+        rates(SMALL, sims=0)
+    with pytest.raises(SettingsError, match="1 simulations on 0 processes"):
+        rates(SMALL, sims=1, processes=0)

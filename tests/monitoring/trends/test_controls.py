@@ -6,8 +6,17 @@ from hypothesis.extra.numpy import arrays
 
 from monitoring.errors import TrendError
 from monitoring.statistics.year_effects import departures, median_by_year, median_without_each
-from monitoring.trends.controls import MIN_CONTROLS, control_values, park_controls, series_to_test
+from monitoring.trends.controls import (
+    MIN_CONTROLS,
+    Control,
+    control_values,
+    controls_among,
+    is_held,
+    park_controls,
+    series_to_test,
+)
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.sites import Site
 
 YEARS = np.arange(2017, 2026)
 
@@ -129,3 +138,80 @@ def test_the_median_without_each_is_that_of_the_remaining_woodlands(values):
     for row in range(len(values)):
         expected = median_by_year(np.delete(values, row, axis=0), at_least=1)
         np.testing.assert_array_equal(found[row], expected)
+
+
+NEEDLES, LEAVES = WEATHER, -WEATHER
+
+
+def sites_of(family, leaf_types, park="Hallin Fells"):
+    """Return the sites: `a` is ancient, the rest is not."""
+    return {
+        one.woodland_id: Site(one.woodland_id, park, one.woodland_id == "a", leaf_type=leaf_type)
+        for one, leaf_type in zip(family, leaf_types, strict=True)
+    }
+
+
+def of_two_leaf_types(conifers, broadleaved):
+    """Return an ancient conifer wood and other woods of both kinds, which the weather moves opposite ways."""
+    needles = [series(f"c{i}", 40 + i + NEEDLES) for i in range(conifers)]
+    leaves = [series(f"b{i}", 50 + i + LEAVES) for i in range(broadleaved)]
+    family = [series("a", 60 + NEEDLES), *needles, *leaves]
+    return family, sites_of(family, ["conifer"] * (1 + conifers) + ["broadleaved"] * broadleaved)
+
+
+def test_conifers_are_held_to_conifers_where_five_others_exist():
+    family, sites = of_two_leaf_types(5, 20)
+    control = controls_among(family, sites)["a"]
+    np.testing.assert_allclose(control.values, NEEDLES - NEEDLES.mean())
+    assert control.woodland == "5 other conifer woodlands in Hallin Fells"
+
+
+def test_with_four_conifers_all_other_woodland_of_the_park_serves():
+    family, sites = of_two_leaf_types(4, 20)
+    control = controls_among(family, sites)["a"]
+    np.testing.assert_allclose(control.values, LEAVES - LEAVES.mean())
+    assert (control.leaf_type, control.woodland) == ("", "24 other woodlands in Hallin Fells")
+
+
+def test_a_woodland_of_unknown_leaf_type_is_held_to_all_of_its_park():
+    family, sites = of_two_leaf_types(6, 6)
+    sites["a"] = Site("a", "Hallin Fells", True)
+    assert controls_among(family, sites)["a"].woodland == "12 other woodlands in Hallin Fells"
+
+
+def test_without_leaf_types_the_control_is_that_of_the_park():
+    family = [series("a", 60 + WEATHER), *others(6, WEATHER)]
+    found = controls_among(family, sites_of(family, [""] * 7))
+    expected = park_controls(family, park_of(family), {f"o{i}" for i in range(6)})
+    assert found.keys() == expected.keys()
+    for name, control in found.items():
+        np.testing.assert_array_equal(control.values, expected[name].values)
+        assert control.n_woodlands == (6 if name == "a" else 5)
+
+
+def test_conifers_of_another_park_are_no_controls():
+    family, sites = of_two_leaf_types(5, 20)
+    sites["c0"] = Site("c0", "Brock Vale", leaf_type="conifer")
+    assert controls_among(family, sites)["a"].leaf_type == ""
+
+
+def test_ancient_woodland_is_never_a_control():
+    family, sites = of_two_leaf_types(6, 0)
+    sites |= {name: Site(name, "Hallin Fells", True, leaf_type="conifer") for name in ("c0", "c1")}
+    assert controls_among(family, sites)["a"].reason == "fewer than 5 other woodlands in Hallin Fells"
+
+
+def test_the_order_of_woodlands_does_not_change_their_controls():
+    family, sites = of_two_leaf_types(7, 6)
+    forward, backward = controls_among(family, sites), controls_among(family[::-1], sites)
+    for name, control in forward.items():
+        np.testing.assert_array_equal(control.values, backward[name].values)
+        assert control.woodland == backward[name].woodland
+
+
+def test_only_a_woodland_with_a_control_is_held_to_one():
+    held = Control("Hallin Fells", YEARS, np.zeros(9), 12)
+    without = Control("Hallin Fells", np.array([], int), np.array([]), 0, "fewer than 5 other woodlands")
+    family = [series(name, WEATHER) for name in "abc"]
+    assert is_held(family, {"a": held, "b": without}).tolist() == [True, False, False]
+    assert is_held([], {}).tolist() == []
