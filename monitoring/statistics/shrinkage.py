@@ -10,8 +10,6 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 
-#: Fewest slopes that tell how slopes spread; fewer are left unshrunk.
-MIN_SLOPES = 20
 #: Factor between neighbouring widths of the prior's components.
 _STEP = np.sqrt(2.0)
 #: Weight, in slopes, that the narrowest component has before any is seen: errs towards "no trend".
@@ -37,7 +35,8 @@ def shrink(slopes: Floats, errors: Floats, bound: Floats | float = 0.0) -> Shrun
     The prior is a mixture of normal distributions about zero, its weights fitted to all slopes
     (Stephens 2017, Biostatistics 18:275): a few steep declines among many woodlands that hold are not pulled
     in as far as one normal distribution would, and those that hold are pulled in further. `below` is the
-    probability of a slope below `bound`. Slopes without error, and fewer than 20, stay as they are.
+    probability of a slope below `bound`. Slopes without error stay as they are. A
+    family of a few has the prior's word that nothing happens: only steep slopes stand out from it.
 
     Slopes relative to a control are zero where nothing happens, whatever the family does: a centre fitted to
     it would follow its decliners and call the rest declining. Nor do parks get one of their own: what the
@@ -55,8 +54,8 @@ def shrink(slopes: Floats, errors: Floats, bound: Floats | float = 0.0) -> Shrun
 
 
 def _posterior(slopes: Floats, errors: Floats, limit: Floats) -> tuple[Floats, Floats, Floats]:
-    if len(slopes) < MIN_SLOPES:
-        return slopes, errors, ndtr((limit - slopes) / errors)
+    if not len(slopes):
+        return slopes, errors, np.zeros(0)
     widths = _widths(slopes, errors)
     spread = np.hypot(widths[None, :], errors[:, None])
     likelihood = _likelihood(slopes, spread)

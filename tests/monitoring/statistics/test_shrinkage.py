@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from monitoring.statistics.shrinkage import MIN_SLOPES, shrink
+from monitoring.statistics.shrinkage import shrink
 
 
 def slopes_of(declining, n, error=0.3, seed=1, steepness=-1.0):
@@ -100,12 +100,22 @@ def test_each_woodland_is_held_to_its_own_bound():
         assert found.below[row] == shrink(measured, errors, bounds[row]).below[row]
 
 
-def test_fewer_than_twenty_slopes_are_left_as_they_are():
-    _, measured, errors = slopes_of(0.3, MIN_SLOPES - 1)
-    found = shrink(measured, errors, -0.1)
-    np.testing.assert_array_equal(found.mean, measured)
-    np.testing.assert_array_equal(found.sd, errors)
-    np.testing.assert_allclose(found.below, norm.cdf((-0.1 - measured) / errors))
+def test_a_family_of_a_few_takes_a_steep_slope_seriously_and_a_slight_one_for_chance():
+    found = shrink(np.array([-8.0, -1.5, 0.5]), np.ones(3), -0.1)
+    assert found.below[0] > 0.95
+    assert found.mean[0] == pytest.approx(-8, abs=1)
+    assert found.below[1] < 0.8
+    assert abs(found.mean[1]) < 0.75
+
+
+def test_few_woodlands_in_which_nothing_happens_are_seldom_watched():
+    rng = np.random.default_rng(5)
+    watched = [(shrink(rng.normal(0, 1, 12), np.ones(12), -0.1).below >= 0.8).any() for _ in range(200)]
+    assert np.mean(watched) <= 0.05
+
+
+def test_no_slopes_have_no_posteriors():
+    assert shrink(np.array([]), np.array([]), -0.1).mean.size == 0
 
 
 def test_exact_slopes_are_certain_and_unknown_ones_stay_unknown():
