@@ -26,6 +26,8 @@ from monitoring.calibration.figures import (
     Asked,
     Figure,
     Measure,
+    contrasts,
+    courses,
     discoveries,
     false_alarms,
     looks,
@@ -85,6 +87,8 @@ def figures_of(asked: Asked, science: Science, lengths: Sequence[int]) -> Iterat
             label = f"{measured.__name__.replace('_', ' ')}, {n_years} years"
             yield from measured(lasting, counting_each(label))
     yield from looks(asked, counting_each("ten yearly looks"))
+    yield from contrasts(asked)
+    yield from courses(asked)
     yield from gated(asked.lasting(max(lengths)), science, counting_each("with gates"))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from reports.content import ReportContent, Target, WoodlandLine
 from reports.flags import flag_of, name_of, park_of
+from reports.grounds import beside_words, how_tested, standing_words
 from reports.places import degrees_text, grid_reference
 from reports.summary import slope_words
 from reports.wording import (
@@ -121,6 +122,9 @@ def alert_page(line: WoodlandLine, place: int, content: ReportContent) -> dict[s
         "confirmed": line.level == "CONFIRMED",
         "reason": sentence(line.alert_reason) or "No reason was recorded.",
         "facts": facts(line, content.target),
+        "test": how_tested(line, content),
+        "standing": standing_words(line),
+        "beside": beside_words(line, content),
         "years": year_rows(line),
         "checks": ground_checks(line),
     }

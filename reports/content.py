@@ -12,11 +12,23 @@ from shapely import MultiPolygon, Polygon
 
 from monitoring.errors import ReportError
 from monitoring.science import Science
+from reports.judged import (
+    AlertLine,
+    ArtefactLine,
+    BalanceLine,
+    Calibration,
+    HowTested,
+    ParkTrendLine,
+)
 
 NAN = float("nan")
 
-#: What `WoodlandLine.level` may be: not flagged, or a `monitoring.alerts.rule.Level`.
+#: What `WoodlandLine.level` may be: not flagged, or a level of a decline.
 LEVELS = ("", "WATCH", "CONFIRMED")
+#: The name under which the contrast of every park together is recorded: no park has it.
+ALL_PARKS = "all parks"
+#: What marks a year of extreme weather in a chart.
+EXTREME = "hot and dry"
 
 #: What `WoodlandLine.park` may leave out: the name under which woodland of no park is gathered.
 NO_PARK = "Woodland outside the parks"
@@ -106,6 +118,13 @@ class WoodlandLine:
     """The alert's sentence."""
     kind: str = ""
     """`decline` or `step`; empty where not flagged."""
+    tested: HowTested | None = None
+    """How it was tested; None where it was not, or where an older version tested it."""
+    alert: AlertLine | None = None
+    """The alert behind `level`, with its evidence and its life; None where not flagged or not recorded."""
+    extreme_years: tuple[int, ...] = ()
+    """Years of extreme heat and drought here; empty where none was or no weather is known."""
+    has_weather: bool = False
     indices: tuple[IndexYear, ...] = ()
     """An independent check that the model never sees, in year order; empty: not shown."""
 
@@ -155,6 +174,24 @@ class ContrastLine:
     method: str = ""
     reason: str = ""
     """Why it could not be tested; empty where it was."""
+    n_pairs: int = 0
+    """Matched pairs; 0 where nothing was matched, as in older versions."""
+    n_unmatched: int = 0
+    """Ancient woodlands left out."""
+    balance: tuple[BalanceLine, ...] = ()
+    sign_flip_p: float = NAN
+    """Over signs of the parks' slopes, for all parks only."""
+    era_slope_low: float = NAN
+    """Smallest and largest slope with one era of the sensors left out."""
+    era_slope_high: float = NAN
+    is_era_stable: bool = True
+    autocorrelation: float = NAN
+    """Of the yearly differences; the p supposes none."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True for the contrast of all parks, which is no park's."""
+        return self.park == ALL_PARKS
 
 
 @dataclass(frozen=True)
@@ -314,21 +351,13 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """False alarms this rule gave on simulated worlds in which nothing declines."""
-
-    n_worlds: int
-    share_with_a_confirmed: float
-    """Share of worlds with at least one confirmed alert, 0-1."""
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class NotableYear:
     """A year the reader should bear in mind, such as a drought."""
 
     year: int
     label: str
+    is_extreme: bool = False
+    """True where heat and drought were extreme by the weather given."""
 
 
 @dataclass(frozen=True)
@@ -353,6 +382,13 @@ class ReportContent:
     """True when the scenes or the encoder's training are simulated."""
     notable_years: tuple[NotableYear, ...] = ()
     calibration: Calibration | None = None
+    provisional: tuple[AlertLine, ...] = ()
+    """Unusual falls in a season that is not final: never a decline."""
+    ended: tuple[AlertLine, ...] = ()
+    """Alerts that were dismissed or have ended."""
+    artefacts: tuple[ArtefactLine, ...] = ()
+    """What the gates found; empty: none is recorded for this assessment."""
+    park_trends: tuple[ParkTrendLine, ...] = ()
 
     def __post_init__(self) -> None:
         if self.generated_at.utcoffset() != timedelta(0):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from reports import evidence, figures, maps, prose, summary
+from reports import evidence, figures, forest, maps, prose, summary
 from reports.alert_pages import alert_page, history_alt
-from reports.content import ContrastLine, IndexYear, ReportContent, Target, WoodlandLine
+from reports.artefacts import artefacts
+from reports.content import ContrastLine, IndexYear, NotableYear, ReportContent, Target, WoodlandLine
+from reports.contrast_pages import balance_rows, contrast_place, contrast_text
 from reports.flags import Flag, by_park, flag_of, flagged, name_of, numbers_of, park_of
 from reports.gather import group_years, index_years
+from reports.methods import calibrated, methods
+from reports.other_alerts import other_alerts
+from reports.park_pages import forest_alt, park_section
+from reports.weather import mark_caption, marks
 from reports.wording import (
     breakable,
     count,
@@ -56,10 +62,14 @@ def compose(content: ReportContent) -> Document:
         "summary": _summary(content, document),
         "maps": _maps(content, document),
         "alerts": _alerts(content, document),
+        "others": other_alerts(content),
         "tables": _tables(content),
+        "artefacts": artefacts(content),
+        "parks": _parks(content, document),
         "contrasts": _contrasts(content, document),
         "checks": _checks(content, document),
-        "methods": prose.methods(content),
+        "methods": methods(content),
+        "calibrated": calibrated(content),
         "quality": _quality(content, document),
         "limits": prose.limits(content),
         "provenance": evidence.provenance(content),
@@ -88,19 +98,39 @@ def _front(content: ReportContent) -> dict[str, Any]:
 def _group_figure(
     name: str, contrasts: Sequence[ContrastLine], content: ReportContent, document: Document
 ) -> dict[str, str]:
-    chart = figures.park_chart(contrasts, content.notable_years, content.target)
+    marked = _marks(content, contrasts)
+    chart = figures.park_chart(contrasts, marked, content.target)
     caption = f"Mean {content.target.name} of ancient and of other woodland, by year. Bands: ± 1 sd."
+    caption += _mark_caption(marked, contrasts)
     return document.add(name, chart, summary.group_alt(contrasts, content.target), caption)
 
 
-def _shown(content: ReportContent) -> list[tuple[ContrastLine, ...]]:
+def _marks(content: ReportContent, contrasts: Sequence[ContrastLine]) -> tuple[NotableYear, ...]:
+    """Return the years to mark where these parks are drawn; a group that is no park has all woodlands."""
+    parks = {contrast.park for contrast in contrasts}
+    inside = [line for line in content.woodlands if park_of(line) in parks]
+    return marks(content.notable_years, inside or content.woodlands)
+
+
+def _mark_caption(marked: Sequence[NotableYear], contrasts: Sequence[ContrastLine]) -> str:
+    years = [year.year for contrast in contrasts for year in contrast.years]
+    return mark_caption(marked, min(years), max(years))
+
+
+def _panels(contrasts: Iterable[ContrastLine]) -> list[tuple[ContrastLine, ...]]:
     """Return the contrasts that can be drawn, in groups that fit one figure on a page."""
-    drawn = [c for c in content.contrasts if any(year.difference == year.difference for year in c.years)]
+    drawn = [c for c in contrasts if any(year.difference == year.difference for year in c.years)]
     return [tuple(drawn[first : first + _PANELS]) for first in range(0, len(drawn), _PANELS)]
 
 
+def _groups(content: ReportContent) -> list[tuple[ContrastLine, ...]]:
+    """Return ancient and other woodland of each park that has both, as they are: nothing matched."""
+    parks = by_park(content.woodlands)
+    return _panels(ContrastLine(park, group_years(lines)) for park, lines in parks.items())
+
+
 def _summary(content: ReportContent, document: Document) -> dict[str, Any]:
-    shown = [contrast for batch in _shown(content) for contrast in batch]
+    shown = [group for batch in _groups(content) for group in batch]
     if not 0 < len(shown) <= _ON_FIRST_PAGE:
         years = group_years(content.woodlands)
         shown = [ContrastLine("All woodlands", years)] if years else []
@@ -157,7 +187,7 @@ def _alerts(content: ReportContent, document: Document) -> dict[str, Any]:
         page["history"] = _history_figure(line, place, content, document)
         page["index"] = _index_figure(line, place, document)
         alt = f"Two maps of woodland {place}, {name_of(line)}: its place in {park_of(line)}, and its outline."
-        caption = "Left: the woodland (ringed) in its park. Right: its outline and its neighbours."
+        caption = "Left: ringed, in its park. Right: its outline and neighbours."
         drawn = maps.locator_map(line, parks[park_of(line)])
         page["place"] = document.add(f"place-{place}", drawn, alt, caption)
         pages.append(page)
@@ -177,8 +207,9 @@ def _history_figure(
     if not years:
         return None
     span = (min(years), max(years))
-    chart = figures.history_chart(line, content.notable_years, content.target, span)
-    caption = f"Yearly {content.target.name}, {content.target.unit}."
+    marked = marks(content.notable_years, [line])
+    chart = figures.history_chart(line, marked, content.target, span)
+    caption = f"Yearly {content.target.name}, {content.target.unit}.{mark_caption(marked, *span)}"
     return document.add(
         f"history-{place}", chart, f"Woodland {place}. {history_alt(line, content.target)}", caption
     )
@@ -255,25 +286,61 @@ def _flag_words(line: WoodlandLine) -> str:
 
 def _contrasts(content: ReportContent, document: Document) -> dict[str, Any]:
     texts = [
-        {"park": breakable(c.park), "text": prose.contrast_text(c, content.target.slope_unit)}
+        {"park": breakable(contrast_place(c)), "text": contrast_text(c, content.target.slope_unit)}
         for c in content.contrasts
     ]
-    caption = "Yearly difference: ancient minus other woodland. Above zero: ancient woodland has more."
-    batches = list(enumerate(_shown(content), start=1))
-    charts = [
-        document.add(
-            f"contrast-{place}",
-            figures.contrast_chart(some, content.notable_years, content.target),
-            _contrast_alt(some, content.target),
-            caption,
-        )
-        for place, some in batches
-    ]
-    if sum(len(some) for _, some in batches) > _ON_FIRST_PAGE:
-        charts += [_group_figure(f"parks-{place}", some, content, document) for place, some in batches]
+    batches = _panels(replace(c, park=contrast_place(c)) for c in content.contrasts)
+    charts = [_contrast_figure(place, some, content, document) for place, some in enumerate(batches, start=1)]
+    groups = _groups(content)
+    if sum(len(some) for some in groups) > _ON_FIRST_PAGE:
+        charts += [
+            _group_figure(f"parks-{place}", some, content, document)
+            for place, some in enumerate(groups, start=1)
+        ]
     none = "" if content.contrasts else "No park has both ancient and other woodland to compare."
     methods = sorted({printable(c.method) for c in content.contrasts if c.method})
-    return {"texts": texts, "figures": charts, "none": none, "method": " ".join(sentence(m) for m in methods)}
+    return {
+        "texts": texts,
+        "figures": charts,
+        "none": none,
+        "balance": [row for c in content.contrasts for row in balance_rows(c)],
+        "undrawn": _undrawn(content.contrasts),
+        "method": " ".join(sentence(m) for m in methods),
+    }
+
+
+def _contrast_figure(
+    place: int, some: Sequence[ContrastLine], content: ReportContent, document: Document
+) -> dict[str, str]:
+    marked = _marks(content, some)
+    caption = "Yearly difference as it was tested: ancient minus other woodland"
+    caption += ", of matched woodlands." if all(c.n_pairs for c in some) else "."
+    caption += " Above zero: ancient woodland has more." + _mark_caption(marked, some)
+    chart = figures.contrast_chart(some, marked, content.target)
+    return document.add(f"contrast-{place}", chart, _contrast_alt(some, content.target), caption)
+
+
+def _undrawn(contrasts: Sequence[ContrastLine]) -> str:
+    """Return that tested contrasts are not drawn, since what was tested is not there any more; or nothing."""
+    gone = [printable(contrast_place(c)) for c in contrasts if c.slope == c.slope and not c.years]
+    if not gone:
+        return ""
+    return f"Not drawn, because the histories have changed since they were tested: {listed(gone)}."
+
+
+def _parks(content: ReportContent, document: Document) -> dict[str, Any]:
+    """Return the trends of parks and of the whole, with the figure of their slopes."""
+    unit = content.target.slope_unit
+    charts = [
+        document.add(
+            f"slopes-{place}",
+            forest.forest_chart(some, unit),
+            forest_alt(some, unit),
+            "Slopes with their 95 % intervals, every woodland counting one. Left of zero: a fall.",
+        )
+        for place, some in enumerate(forest.drawn(content.park_trends), start=1)
+    ]
+    return park_section(content) | {"figures": charts}
 
 
 def _contrast_alt(contrasts: Sequence[ContrastLine], target: Target) -> str:

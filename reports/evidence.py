@@ -74,13 +74,18 @@ def observed(content: ReportContent) -> dict[str, Any]:
 def _observed_text(quality: Quality, n_unread: int) -> str:
     if not (quality.seen or quality.under_floor or quality.unread):
         return ""
-    under = count(len(quality.under_floor), "block-season is", "block-seasons are")
     return (
         "Satellites pass on known days. Missing: the share of the expected passes that no catalogue offered, "
-        f"a dash where nothing says how many to expect. {under[:1].upper() + under[1:]} under the floor: "
-        "that year of its woodlands is not final and takes part in no trend. "
+        f"a dash where nothing says how many to expect. {_under_text(len(quality.under_floor))} "
         + _unread_text(n_unread, len(quality.unread) - n_unread)
     )
+
+
+def _under_text(n_under: int) -> str:
+    if not n_under:
+        return "No block-season is under its floor."
+    under = count(n_under, "block-season is", "block-seasons are")
+    return f"{under} under the floor: that year of its woodlands is not final and takes part in no trend."
 
 
 def _unread_text(n_unread: int, n_recovered: int) -> str:

@@ -45,11 +45,15 @@ _PANELS_PER_ROW = 2
 _LEFT_MM, _GAP_MM, _LEGEND_MM = 12.0, 10.0, 9.0
 _TITLE_MM, _TICKS_MM = 8.0, 6.0
 #: Height of a woodland's history, of the independent check beneath it, and what the one leaves to the other.
-_HISTORY_MM, _INDEX_MM, _MAKES_ROOM_MM = 70, 26, 14
+_HISTORY_MM, _INDEX_MM, _MAKES_ROOM_MM = 70, 25, 20
 #: Of NIRv and NDVI: less than this is weather and calibration.
 _LEAST_INDEX_SPAN = 0.1
 #: Mean width of a letter of DejaVu Sans at 6.5 points.
 _SMALL_LETTER_MM = 1.4
+
+_NOTABLE_LINE: dict[str, Any] = {"color": PALE, "linestyle": (0, (1, 2))}
+#: Of a year of extreme heat and drought: dashes and dots, and darker.
+_EXTREME_LINE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 2, 1, 2))}
 
 _ANCIENT: dict[str, Any] = {"color": GREEN, "marker": "o", "linestyle": "-", "label": "ancient woodland"}
 _OTHER: dict[str, Any] = {"color": BROWN, "marker": "s", "linestyle": "--", "label": "other woodland"}
@@ -72,7 +76,8 @@ def history_chart(
         _draw_fit(axes, line)
         axes.plot(when, mean, color=GREEN, marker="o", markersize=4, label="estimate, mean over the woodland")
         _mark_outside(axes, line)
-        _finish(axes, years, target.unit)
+        # Beside a lower frame the whole unit has no room; the caption has it in full.
+        _finish(axes, years, target.short_unit if line.indices else target.unit)
         _mark_missing(axes, when, mean)
         _mark_notable(axes, notable, years)
         _legend(figure, axes, columns=2)
@@ -307,7 +312,8 @@ def _mark_notable(axes: Axes, notable: Sequence[NotableYear], years: tuple[int, 
     for year in sorted(notable, key=lambda notable_year: notable_year.year):
         if not years[0] <= year.year <= years[1]:
             continue
-        axes.axvline(year.year, color=PALE, linestyle=(0, (1, 2)), linewidth=1.0, zorder=0.5)
+        look = _EXTREME_LINE if year.is_extreme else _NOTABLE_LINE
+        axes.axvline(year.year, linewidth=1.0, zorder=0.5, **look)
         text = shorten(year.label, 16)
         half = len(text) * _SMALL_LETTER_MM / 2
         if year.year * year_mm - half >= taken:

@@ -64,7 +64,12 @@ def _seen(content: ReportContent) -> str:
     figures = content.summary
     woods = f"This report covers {count(figures.n_woodlands, 'woodland')} of {printable(content.park)} "
     woods += f"({number(figures.area_ha, 0)} ha; {figures.n_ancient} ancient, {figures.n_other} other). "
-    return woods + _mean_sentence(content) + " " + _flag_sentence(figures)
+    parts = (
+        _mean_sentence(content),
+        _flag_sentence(figures),
+        _provisional_sentence(len(content.provisional)),
+    )
+    return woods + " ".join(part for part in parts if part)
 
 
 def _mean_sentence(content: ReportContent) -> str:
@@ -89,6 +94,14 @@ def _flag_sentence(figures: Summary) -> str:
     return f"{start}{confirmed} and {watch}."
 
 
+def _provisional_sentence(n: int) -> str:
+    if not n:
+        return ""
+    verb = "stands" if n == 1 else "stand"
+    where = "in a season that is not final, which is no decline"
+    return f"{count(n, 'woodland')} {verb} unusually low {where}."
+
+
 def _verb(n: int, one: str, many: str) -> str:
     return count(n, one, many) if n else f"none {one}"
 
@@ -103,10 +116,42 @@ def _sure(content: ReportContent) -> str:
         )
     return (
         f"A decline is confirmed only if it stands out when all tested woodlands are judged together: "
-        f"of many confirmed declines, about {percent(rule.q_confirmed)} are expected to be false. "
-        f"It must also amount to a loss of at least {percent(rule.min_decline_fraction)} over the record. "
-        "The watch list holds likely declines that are not confirmed. Figures after ± are one standard "
-        "deviation of the prediction."
+        f"of many confirmed declines, at most about {_false_share(content)} are expected to be false. "
+        f"It must also amount to a loss of at least {percent(rule.min_decline_fraction)} over the record, "
+        "against other woodland of its park, and no gate against artefacts may hold it back. The watch list "
+        f"holds likely declines that are not confirmed. {_borne_out(content)}Figures after ± are one "
+        "standard deviation of the prediction."
+    )
+
+
+def _false_share(content: ReportContent) -> str:
+    """Return what q had to reach at this look, as a percentage."""
+    allowed = allowed_q(content)
+    return percent(allowed, 0 if round(100 * allowed) == 100 * allowed else 1)
+
+
+def allowed_q(content: ReportContent) -> float:
+    """Return what q had to reach at this look; what the first allows where it is not recorded."""
+    known = (line.tested.q_allowed for line in content.woodlands if line.tested)
+    return next((q for q in known if math.isfinite(q)), content.science.alert.q_confirmed)
+
+
+def _borne_out(content: ReportContent) -> str:
+    """Return how many flags other evidence bears out or contradicts, and how many a gate holds back."""
+    alerts = [line.alert for line in content.woodlands if line.alert]
+    if not alerts:
+        return ""
+    agreed, against, held = (
+        sum(each)
+        for each in (
+            [alert.confidence == "corroborated" for alert in alerts],
+            [alert.confidence == "contradicted" for alert in alerts],
+            [bool(alert.held_by) for alert in alerts],
+        )
+    )
+    return (
+        f"Of the {count(len(alerts), 'flag')}, other evidence agrees with {agreed or 'none'} and contradicts "
+        f"{against or 'none'}; gates hold back {held or 'none'}. "
     )
 
 

@@ -118,8 +118,8 @@ def _start(workspace: Workspace | None, fitted: bool | None) -> tuple[World, str
 
 
 def _row(figure: Figure) -> Row:
-    bound = "" if figure.at_most != figure.at_most else f"at most {figure.at_most:g}"
-    bound = bound if figure.at_least != figure.at_least else f"at least {figure.at_least:g}"
+    limits = {"at least": figure.at_least, "at most": figure.at_most}
+    bound = ", ".join(f"{word} {limit:g}" for word, limit in limits.items() if limit == limit)
     return {
         "measure": str(figure.measure),
         "world": figure.world,

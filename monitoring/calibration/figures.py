@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from monitoring.calibration.contrast_rates import ContrastWorld, contrast_rates
 from monitoring.calibration.rates import (
     LOOKS,
     YEARS_AT_FIRST_LOOK,
@@ -28,12 +29,16 @@ from monitoring.calibration.scenarios import (
 )
 from monitoring.calibration.worlds import World
 from monitoring.science import AlertRule, TrendTest
+from monitoring.weather.course_rates import YEARS, course_rates
 
 NAN = float("nan")
 #: What the service promises: families without a decline that have a false CONFIRMED, false ones among the
 #: CONFIRMED, and decliners found at `TYPICAL_EFFECT`, unequal noise and nine years.
 MOST_ANY_CONFIRMED, MOST_FALSE_SHARE, LEAST_FOUND = 0.07, 0.06, 0.70
 PROMISED = ("unequal noise", TYPICAL_EFFECT, 9)
+#: False positives promised of ancient against other, whatever share of variance a year does to one class.
+LEAST_CONTRASTS, MOST_CONTRASTS = 0.03, 0.07
+CLASS_YEAR_SHARES = (0.0, 0.005, 0.02, 0.05)
 #: Standard errors a figure lies beyond its bound before the bound counts as missed.
 ERRORS = 2.0
 
@@ -51,6 +56,10 @@ class Measure(StrEnum):
     """Share of families in which nothing declines that have one at any of ten yearly looks."""
     GATED = "any CONFIRMED through gates"
     """Share of families in which an artefact alone makes one, all gates judged."""
+    CONTRAST = "contrast found"
+    """Share of sets of woodlands, all alike, in which the exact year permutation speaks at 5 %."""
+    SUSTAINED = "course called sustained"
+    """Share of woodlands whose fall is said to outlast the extreme years."""
     PROVISIONAL = "false PROVISIONAL"
     """Among 1,000 woodlands in a year."""
 
@@ -225,3 +234,36 @@ def provisional_of(asked: Asked, name: str, progress: Progress | None = None) ->
     )
     at_most = asked.alert_rule.provisional_per_1000
     return Figure(Measure.PROVISIONAL, name, world.n_years, asked.sims, rate, at_most=at_most, error=error)
+
+
+def contrasts(asked: Asked) -> Iterator[Figure]:
+    """Yield how often ancient against other finds a difference where there is none.
+
+    The sets are those of `contrast_rates`, whatever woodlands were asked for.
+    """
+    for share in CLASS_YEAR_SHARES:
+        world = ContrastWorld(class_year=share)
+        found = contrast_rates(world, asked.sims, asked.seed).over_years
+        yield Figure(
+            Measure.CONTRAST,
+            f"class by year {share:.1%}",
+            world.n_years,
+            asked.sims,
+            found,
+            at_most=MOST_CONTRASTS,
+            at_least=LEAST_CONTRASTS,
+            error=share_error(found, asked.sims),
+        )
+
+
+def courses(asked: Asked) -> Iterator[Figure]:
+    """Yield how often a fall is called sustained, by what the woodland goes through and how it scatters."""
+    for found in course_rates(asked.seed):
+        yield Figure(
+            Measure.SUSTAINED,
+            f"{found.truth}, sd {found.sd:g} taxa",
+            len(YEARS),
+            found.draws,
+            found.sustained,
+            error=share_error(found.sustained, found.draws),
+        )

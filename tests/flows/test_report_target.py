@@ -15,6 +15,7 @@ from flows.reporting import target_words, woodland_lines
 from monitoring.errors import ReportError
 from monitoring.seasons import Season
 from monitoring.targets import Target
+from monitoring.trends.sites import site_of
 from monitoring.woodlands import Status, Woodland
 from warehouse.reader import Reader, read
 from warehouse.records import EstimateRow, ModelRow, RunRow
@@ -103,6 +104,7 @@ def test_a_target_nobody_estimated_has_no_report(reader: Reader) -> None:
 
 
 def test_a_woodland_without_a_trend_says_what_it_has_instead(reader: Reader) -> None:
+    sites = {f"w{number}": site_of(wood(number)) for number in range(3)}
     lines = {line.id: line for line in woodland_lines(reader, "richness", "", Season(2025, 4), sites)}
     assert lines["w0"].reason == "1 year with an estimate to test: 1 more outside the area of applicability"
     assert (lines["w0"].years_outside, lines["w0"].history[0].applicable_share) == ((2024,), 0.3)

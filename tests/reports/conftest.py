@@ -13,7 +13,6 @@ from shapely import MultiPolygon, Polygon
 
 from reports.content import (
     NAN,
-    Calibration,
     ContrastLine,
     EncoderLine,
     GateLine,
@@ -34,6 +33,16 @@ from reports.content import (
 )
 from reports.document import Document, compose
 from reports.gather import group_years, summary_of
+from reports.judged import (
+    AlertLine,
+    ArtefactLine,
+    BalanceLine,
+    CalibratedLine,
+    Calibration,
+    EvidenceLine,
+    HowTested,
+    ParkTrendLine,
+)
 
 YEARS = tuple(range(2017, 2026))
 PARKS = {
@@ -212,6 +221,142 @@ def indices(line: WoodlandLine) -> tuple[IndexYear, ...]:
     )
 
 
+def judged(content: ReportContent) -> ReportContent:
+    """The same report by a service that records tests, gates, evidence, lives, parks and weather."""
+    flags = [line.id for line in content.woodlands if line.level]
+    lines = tuple(
+        change(
+            line,
+            tested=None if line.reason else tested(line),
+            alert=alert(line, flags.index(line.id)) if line.level else None,
+            has_weather=True,
+            extreme_years=(2018, 2022) if line.park == "Chalk Downs National Park" else (2022,),
+        )
+        for line in content.woodlands
+    )
+    low, gone = lines[-1], lines[-2]
+    made: ReportContent = change(
+        content,
+        woodlands=lines,
+        contrasts=matched(content.contrasts),
+        provisional=(
+            AlertLine(
+                low.id, "PROVISIONAL", "2026-Q1", kind="fall", decline_fraction=0.22, severity="low",
+                raised_season="2026-Q1",
+                reason="stands 22 % of its expected taxa below the same season of 2025",
+            ),
+        ),
+        ended=(
+            AlertLine(
+                gone.id, "WATCH", "2024-Q4", kind="decline", state="dismissed", raised_season="2023-Q4",
+                last_note="thinned in 2023, seen by the ranger",
+            ),
+        ),
+        artefacts=artefacts(lines),
+        park_trends=park_trends(),
+        calibration=calibration(),
+    )  # fmt: skip
+    return made
+
+
+def calibration() -> Calibration:
+    """Three figures, one of which misses what is promised."""
+    return Calibration(
+        1000, 0.046, "66 woodlands, nine years", 0.63, "as given, 5 % decline by 0.6 sd a year",
+        "3 January 2026", "underwood calibrate --seed 1", True,
+        (
+            CalibratedLine("families that have a CONFIRMED", "as given", 9, 1000, 0.046, 0.07),
+            CalibratedLine("share of the declining that is CONFIRMED", "t4 noise", 9, 1000, 0.63, 0.7, False),
+            CalibratedLine(
+                "false PROVISIONAL among 1,000 woodlands", "as given", 9, 1000, 0.8, 1, is_count=True
+            ),
+        ),
+    )  # fmt: skip
+
+
+def tested(line: WoodlandLine) -> HowTested:
+    """A moderated t at the second look."""
+    is_flag = bool(line.level)
+    return HowTested(
+        slope=line.slope - 0.1, se=0.21, degrees_of_freedom=14.3, memory=0.12, look=2, q_allowed=0.0125,
+        p_mann_kendall=0.0004 if is_flag else 0.4, decline_probability=0.996 if is_flag else 0.2,
+        posterior_slope=0.9 * line.slope, posterior_sd=0.2, method="moderated t",
+    )  # fmt: skip
+
+
+def alert(line: WoodlandLine, place: int) -> AlertLine:
+    """Alerts in turn corroborated, alone and contradicted; of those on watch every other held by a gate."""
+    confidence = ("corroborated", "richness alone", "contradicted")[place % 3]
+    evidence = {
+        "corroborated": (EvidenceLine("nbr", "agrees", "NBR falls too (-0.012 a year)", "index history"),),
+        "contradicted": (EvidenceLine("ndvi", "disagrees", "NDVI holds (0.000 a year)", "index history"),),
+    }
+    return AlertLine(
+        line.id, line.level, "2025-Q4", line.alert_reason, line.kind, line.decline_fraction,
+        severity="high" if line.level == "CONFIRMED" else "moderate",
+        confidence=confidence,
+        course=("sustained", "extreme-year dip", "uncertain")[place % 3],
+        held_by="G2, G4" if place == 5 else "",
+        cause="felling of 12 % of it in 2021" if place == 3 else "",
+        state="assigned" if place == 0 else "open",
+        assignee="J. Moss" if place == 0 else "",
+        raised_season="2024-Q4",
+        evidence=evidence.get(confidence, ()),
+    )  # fmt: skip
+
+
+def artefacts(lines: tuple[WoodlandLine, ...]) -> tuple[ArtefactLine, ...]:
+    """Every gate once, one red for a park, and the gates of single woodlands, two of them red."""
+    park = min(PARKS)
+    return (
+        ArtefactLine("G1", "reference sites", "all", "", "not judged", "no reference sites are known"),
+        ArtefactLine("G2", "observation counts", "park", park, "red", "explain 60 % of the loss, p 0.008"),
+        ArtefactLine("G2", "observation counts", "park", max(PARKS), "passed", "explain 2 % of the loss"),
+        ArtefactLine("G3", "thinning replay", "all", "", "not judged", "no year was replayed"),
+        *(
+            ArtefactLine("G4", "eras", "woodland", line.name, "red" if place < 2 else "passed", "no 2022")
+            for place, line in enumerate(lines[:12])
+        ),
+        ArtefactLine("G5", "tile seam", "block", "32630-e55-n287", "passed", "no step of its own"),
+        ArtefactLine("G6", "area of applicability", "park", park, "passed", "share 0.97, does not fall"),
+    )
+
+
+def park_trends() -> tuple[ParkTrendLine, ...]:
+    """The whole and both parks, in every class and weighting; other woodland of one park without a p."""
+    return tuple(
+        ParkTrendLine(
+            park, kind, weighting, 66 if not park else 33, 9,
+            slope=-0.31 + 0.05 * place, slope_low=-0.62, slope_high=0.11,
+            p_permutation=NAN if kind == "other" and place == 1 else 0.041,
+            p_dietz_killeen=0.034, p_homogeneity=0.21,
+            p_homogeneity_of_parks=NAN if park else 0.02, memory=0.05,
+            warning="autocorrelation 0.21: the p is too small" if place == 2 else "",
+            reason="7 common years, 8 needed" if kind == "other" and place == 1 else "",
+        )
+        for place, park in enumerate(("", *sorted(PARKS)))
+        for kind in ("all", "ancient", "other")
+        for weighting in ("area", "woodland")
+    )  # fmt: skip
+
+
+def matched(lines: tuple[ContrastLine, ...]) -> tuple[ContrastLine, ...]:
+    """The contrasts of matched woodlands, and that of all parks together."""
+    balance = (
+        BalanceLine("elevation_m", 212.0, 174.0, 0.52, 208.0, 205.0, 0.04, True, True),
+        BalanceLine("level", 61.0, 52.0, 1.1, 60.8, 53.1, 0.94, False, False),
+    )
+    parks = tuple(
+        change(
+            line, n_pairs=51, n_unmatched=2, era_slope_low=-0.44, era_slope_high=-0.12, autocorrelation=0.02,
+            balance=balance,
+        )
+        for line in lines
+    )  # fmt: skip
+    whole = change(parks[0], park="all parks", sign_flip_p=0.5, autocorrelation=0.31, is_era_stable=False)
+    return (*parks, whole)
+
+
 def contrasts(lines: tuple[WoodlandLine, ...]) -> tuple[ContrastLine, ...]:
     """One tested contrast per park."""
     return tuple(
@@ -299,3 +444,15 @@ def content() -> ReportContent:
 def observed_content(content: ReportContent) -> ReportContent:
     """The made-up report's content with what was observed."""
     return observed(content)
+
+
+@pytest.fixture(scope="session")
+def judged_content(observed_content: ReportContent) -> ReportContent:
+    """The made-up report's content with all that a full assessment records."""
+    return judged(observed_content)
+
+
+@pytest.fixture(scope="session")
+def judged_document(judged_content: ReportContent) -> Document:
+    """The same as strings and figures."""
+    return compose(judged_content)

@@ -22,12 +22,14 @@ from reports.content import (
     WoodlandLine,
     YearValue,
 )
+from reports.contrast_pages import contrast_text
 from reports.document import Document, compose
 from reports.evidence import quality
 from reports.figures import fitted_line
 from reports.flags import Flag, flag_of, flagged, name_of, numbers_of
 from reports.gather import group_years, summary_of
-from reports.prose import contrast_text, limits, methods
+from reports.methods import methods
+from reports.prose import limits
 from reports.summary import cannot_conclude, cards, season_text
 
 SQUARE = Polygon([(0, 0), (0.01, 0), (0.01, 0.01), (0, 0.01)])
