@@ -26,13 +26,16 @@ def standing_words(line: WoodlandLine) -> str:
 
 
 def beside_words(line: WoodlandLine, content: ReportContent) -> str:
-    """Return what other evidence says, a known cause, what holds it back, and what the field said."""
+    """Return what other evidence says, a known cause, what holds it back, and what the field said.
+
+    What the alert's own sentence tells already is not told twice.
+    """
     alert = line.alert
     if alert is None:
         return ""
     parts = [
-        evidence_words(alert.evidence),
-        f"Known cause: {breakable(alert.cause)}." if alert.cause else "",
+        evidence_words(alert.evidence, line.alert_reason),
+        f"Known cause: {breakable(alert.cause)}." if alert.cause not in line.alert_reason else "",
         _held(alert, gate_names(content)),
         "No weather was given to judge its course by." if alert.course == NO_WEATHER else "",
         f"From the field: {printable(alert.field_result)}." if alert.field_result else "",
@@ -108,11 +111,11 @@ def certainty(value: float) -> str:
     return "above 0.99" if value > 0.99 else number(value, 2)
 
 
-def evidence_words(evidence: Sequence[EvidenceLine]) -> str:
-    """Return what something other than the target says, one sentence each; that nothing does."""
+def evidence_words(evidence: Sequence[EvidenceLine], told: str = "") -> str:
+    """Return what something other than the target says and `told` does not; that nothing is known."""
     if not evidence:
         return "Nothing other than this record is known of it."
-    return " ".join(_piece(one) for one in evidence)
+    return " ".join(_piece(one) for one in evidence if one.text not in told)
 
 
 def _piece(one: EvidenceLine) -> str:
