@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 #: The reference noise, used where no histories are given: level of woodlands and its spread between them,
-#: taxa, and the yearly noise as a share of the level. Those of the simulated demonstration.
+#: taxa, and the yearly noise as a share of the level, rounded from the simulated demonstration.
 MEAN_RICHNESS, SD_OF_LEVELS, NOISE_FRACTION = 50.0, 8.0, 0.034
 #: First simulated year; nine years end in 2025, and an artefact of 2022 falls where it fell.
 FIRST_YEAR = 2017
