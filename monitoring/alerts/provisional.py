@@ -28,7 +28,7 @@ MIN_EARLIER_YEARS = 5
 LOOKS_A_YEAR = 3
 #: What a p from Student's t is worth where the noise has heavier tails. With noise of t with 4 degrees of
 #: freedom this factor brings the false alarms of a year to what the rule allows (`docs/method.md`).
-TAIL_FACTOR = 20.0
+TAIL_FACTOR = 40.0
 
 
 @dataclass(frozen=True)
