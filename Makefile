@@ -11,7 +11,7 @@ export GX_ANALYTICS_ENABLED := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest bench-heads bench-trends clean
+.PHONY: setup demo test test-slow check format docs bench-encoders bench-ingest bench-heads bench-trends bench-warehouse clean
 
 setup: $(READY)
 
@@ -26,7 +26,7 @@ demo: $(READY)
 	$(BIN)/underwood demo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
@@ -59,6 +59,10 @@ bench-heads: $(READY)
 # Trends of 50,000 woodlands, their tests and every order of years; UPSTREAM=path-to-a-checkout of pymannkendall beside.
 bench-trends: $(READY)
 	$(BIN)/python bench/trends.py $(if $(UPSTREAM),--upstream "$(UPSTREAM)") --out bench/trends.json
+
+# Histories of 50,000 woodlands over 36 seasons: queries, loads and publishing, beside PostgreSQL and Parquet.
+bench-warehouse: $(READY)
+	$(BIN)/python bench/warehouse_speed.py --out bench/warehouse.json
 
 clean:
 	rm -rf demo .underwood .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -37,8 +37,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 
 from flows.demo import DEMO_DAY
+from flows.modelling.training import Lesson, fit_from_cube
 from flows.progress import counting, progress_bars
-from flows.training import Lesson, fit_from_cube
 from flows.workspace import Workspace, open_workspace
 from models.heads.applicability import feature_weights, fit_applicability
 from models.heads.bootstrap import ScoreIntervals

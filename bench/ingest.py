@@ -60,7 +60,7 @@ ODC_CODEC = {"name": "blosc", "configuration": {"cname": "zstd", "clevel": 1, "s
 
 
 def ours(world: Path, address: str, _pool: int) -> dict[str, float]:
-    from flows.ingest import ingest_block
+    from flows.ingesting.ingest import ingest_block
     from flows.workspace import open_workspace
     from monitoring.scenes import Sensor
     from monitoring.seasons import Season

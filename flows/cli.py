@@ -12,9 +12,12 @@ import typer
 
 from flows.commands import (
     alerts,
+    asking,
     assessing,
     calibrating,
+    contacts,
     cubes,
+    exporting,
     findings,
     heads,
     looking,
@@ -23,9 +26,12 @@ from flows.commands import (
     modelling,
     operating,
     panels,
+    provenance,
+    releases,
     replay,
     running,
     scenes,
+    warehouse,
     weather,
     weights,
 )
@@ -43,8 +49,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for room in (
-    running, looking, findings, alerts, assessing, calibrating, heads, maps, modelling, weights, panels,
-    scenes, weather, cubes, minicubes, replay, operating,
+    running, asking, looking, findings, alerts, contacts, assessing, calibrating, heads, maps, modelling,
+    weights, panels, releases, scenes, weather, cubes, minicubes, replay, provenance, warehouse, exporting,
+    operating,
 ):  # fmt: skip
     room.add_commands(app)
 
@@ -80,7 +87,8 @@ def quieten(*, debug: bool) -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
+    for log in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"):
+        os.environ.setdefault(log, "INFO" if debug else "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     if not debug:
         os.environ.setdefault("HF_HUB_VERBOSITY", "error")

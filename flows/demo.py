@@ -99,7 +99,7 @@ def _timed(timings: dict[str, float], what: str) -> Iterator[None]:
 
 
 def _train_once(workspace: Workspace) -> None:
-    from flows.training import train
+    from flows.modelling.training import train
 
     if not workspace.shelf.promoted:
         train(workspace, DEMO_DAY)
@@ -112,9 +112,11 @@ def _backfill(config: Path) -> None:
 
 
 def _report(workspace: Workspace, out: Path) -> Path:
-    from flows.reporting import write_season_report
+    from flows.reporting import record_report, write_season_report
 
-    return write_season_report(workspace, LAST, park="", out=out, generated_at=DEMO_DAY)
+    told = write_season_report(workspace, LAST, park="", out=out, generated_at=DEMO_DAY)
+    record_report(workspace, told, DEMO_DAY)
+    return told.path
 
 
 def recovered(workspace: Workspace, truth: Path) -> Recovery:

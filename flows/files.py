@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitoring.errors import WarehouseError
-from warehouse.staging import settle
+from warehouse.drafts import discard, settle
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -22,16 +22,26 @@ def write_whole(path: Path, content: bytes) -> Path:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name to write to; it becomes `path`, forced to disk, when the `with` ends well."""
+    """Yield a temporary name to write to; it becomes `path`, forced to disk, when the `with` ends well.
+
+    WarehouseError where it cannot be written; nothing is left then, and an older file stays as it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder_of(path)
         yield temporary
         settle(temporary, path)
     except OSError as error:
         raise WarehouseError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        discard(temporary)
+
+
+def _make_folder_of(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise WarehouseError(f"{path}: cannot be written: {path.parent} is not a folder") from error
 
 
 def write_json(path: Path, content: Any) -> Path:

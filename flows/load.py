@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
-from flows.estimate import EstimateReceipt, observations_path
-from flows.indices import indices_path, quarter_of
-from flows.ingest import IngestReceipt, checks_of
-from flows.listing import Check, Listing, read_listing
+from flows.estimating.estimate import EstimateReceipt, observations_path
+from flows.ingesting.indices import indices_path, quarter_of
+from flows.ingesting.ingest import IngestReceipt, checks_of
+from flows.ingesting.listing import Check, Listing, read_listing
 from flows.quality.gate import Verdict, check_estimates
 from flows.quality.suites import OBSERVATION_COLUMNS
+from flows.releases.loading import record_inventory
 from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
 from monitoring.targets import Target
+from monitoring.woodlands import boundary_digest
+from warehouse.columns import schema_of
 from warehouse.records import (
     AssetFailureRow,
     BlockSeasonRow,
@@ -37,7 +41,7 @@ from warehouse.records import (
     QuarantineRow,
     RunRow,
 )
-from warehouse.staging import read_estimates, read_rows, write_estimates
+from warehouse.staging import read_columns, read_estimates, write_estimates
 from warehouse.writer import Writer, open_writer
 
 if TYPE_CHECKING:
@@ -69,7 +73,10 @@ def load_season(
     staged: Sequence[EstimateReceipt],
     now: datetime,
 ) -> LoadReceipt:
-    """Load a season's scenes, checks and estimates; what its gate refuses goes to quarantine instead."""
+    """Load a season's scenes, checks and estimates in one transaction.
+
+    What its gate refuses goes to quarantine instead.
+    """
     refuse_lost_warehouse(workspace.warehouse, workspace.published)
     listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
     inputs = {receipt.block_id: receipt.inputs_hash for receipt in staged}
@@ -78,23 +85,24 @@ def load_season(
     uncounted = uncounted_columns(frame) if workspace.reads_published else ()
     verdict = check_estimates(frame, season, workspace.science, target_of(workspace), uncounted)
     run_id = name_run(workspace, season, staged)
-    passed = _passed(rows, verdict, run_id)
+    passed = _passed(rows, verdict, run_id, boundaries_of(workspace))
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
-        added = writer.record_run(_run_row(workspace, season, run_id, now))
-        added += load_reference(writer, workspace, now)
-        for listing in listings:
-            added += load_listing(writer, listing, run_id, now)
-            added += load_standing(writer, listing, inputs.get(listing.block_id, ""), run_id, now)
-            added += load_indices(writer, workspace, listing, run_id, now)
-        checks = (*checks_of(verdict), *not_judged(uncounted))
-        added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
-        added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
-        added += writer.load_observations(_observations(staged, run_id), now=now)
-        if passed:
-            path = workspace.staging / season.id / f"load.{run_id}.parquet"
-            added += writer.load_estimates(write_estimates(path, passed), now=now)
-        else:
-            added += writer.finish_run(run_id, "failed", now=now)
+        with writer.as_one(f"season {season}"):
+            added = writer.record_run(_run_row(workspace, season, run_id, now))
+            added += load_reference(writer, workspace, now)
+            added += load_listings(writer, season, listings, run_id, now)
+            added += load_standings(writer, listings, inputs, run_id, now)
+            added += sum(load_indices(writer, workspace, listing, run_id, now) for listing in listings)
+            checks = (*checks_of(verdict), *not_judged(uncounted))
+            added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
+            added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
+            added += writer.load_observations(_observations(staged, run_id), now=now)
+            if passed:
+                path = workspace.staging / season.id / f"load.{run_id}.parquet"
+                added += writer.load_estimates(write_estimates(path, passed), now=now)
+            else:
+                added += writer.finish_run(run_id, "failed", now=now)
+        writer.cluster()
     return LoadReceipt(run_id, added, _problems(verdict, season) if rows else ())
 
 
@@ -106,7 +114,8 @@ def refuse_lost_warehouse(warehouse: Path, published: Path) -> None:
     if published.is_file() and not warehouse.exists():
         raise WarehouseError(
             f"warehouse {warehouse}: missing, while its snapshot {published} exists; put the warehouse back "
-            "(a copy of the snapshot will do), or move the snapshot away to begin anew"
+            "(underwood warehouse restore BACKUP, or a copy of the snapshot), or move the snapshot away "
+            "to begin anew"
         )
 
 
@@ -154,9 +163,20 @@ def _run_row(workspace: Workspace, season: Season, run_id: str, now: datetime) -
     return RunRow(run_id, season.id, workspace.science.digest, science, version("underwood"), now)
 
 
-def _passed(rows: Sequence[EstimateRow], verdict: Verdict, run_id: str) -> list[EstimateRow]:
+def _passed(
+    rows: Sequence[EstimateRow], verdict: Verdict, run_id: str, boundaries: Mapping[str, str]
+) -> list[EstimateRow]:
     sound = frozenset(verdict.passed["woodland_id"])
-    return [dataclasses.replace(row, run_id=run_id) for row in rows if row.woodland_id in sound]
+    return [
+        dataclasses.replace(row, run_id=run_id, boundary=boundaries[row.woodland_id])
+        for row in rows
+        if row.woodland_id in sound
+    ]
+
+
+def boundaries_of(workspace: Workspace) -> dict[str, str]:
+    """Return the name of the polygon in use of each woodland, by id: what its estimates are of."""
+    return {woodland.id: boundary_digest(woodland.geometry) for woodland in workspace.woodlands}
 
 
 def load_reference(writer: Writer, workspace: Workspace, now: datetime) -> int:
@@ -165,7 +185,7 @@ def load_reference(writer: Writer, workspace: Workspace, now: datetime) -> int:
         model_row("encoder", workspace.encoder_card, workspace.encoder_card.weights_sha256),
         model_row("head", workspace.head.card, workspace.head.card.tensors_sha256),
     )
-    return writer.load_woodlands(workspace.woodlands, now=now) + writer.load_models(cards, now=now)
+    return record_inventory(writer, workspace.inventory, now) + writer.load_models(cards, now=now)
 
 
 def model_row(kind: str, card: EncoderCard | HeadCard, sha256: str) -> ModelRow:
@@ -173,44 +193,65 @@ def model_row(kind: str, card: EncoderCard | HeadCard, sha256: str) -> ModelRow:
     return ModelRow(kind, card.id, json.dumps(dataclasses.asdict(card), sort_keys=True), sha256)
 
 
-def load_listing(writer: Writer, listing: Listing, run_id: str, now: datetime) -> int:
-    """Record a block-season's scenes, its checks, and what was left out."""
-    refused = [
-        QuarantineRow(row.gate, listing.season, row.scene_id, row.reason, "{}", run_id)
-        for row in listing.left_out
+def load_listings(
+    writer: Writer, season: Season, listings: Sequence[Listing], run_id: str, now: datetime
+) -> int:
+    """Record the scenes of every block of a season, their checks, and what was left out."""
+    scenes = {listing.block_id: listing.scenes for listing in listings}
+    checks = [
+        row for each in listings for row in quality_rows(each.checks, each.season, each.block_id, run_id)
     ]
-    if listing.refused:
-        refused.append(
-            QuarantineRow("scenes", listing.season, listing.block_id, listing.refused, "{}", run_id)
-        )
-    checks = quality_rows(listing.checks, listing.season, listing.block_id, run_id)
     return (
-        writer.load_scenes(listing.block_id, listing.season, listing.scenes, now=now)
+        writer.load_season_scenes(season.id, scenes, now=now)
         + writer.load_quality(checks, now=now)
-        + writer.quarantine(refused, now=now)
-        + writer.load_asset_failures(failure_rows(listing, run_id), now=now)
+        + writer.quarantine([row for each in listings for row in left_out_rows(each, run_id)], now=now)
+        + writer.load_asset_failures(
+            [row for each in listings for row in failure_rows(each, run_id)], now=now
+        )
     )
 
 
-def load_standing(writer: Writer, listing: Listing, inputs: str, run_id: str, now: datetime) -> int:
-    """Record how a block-season stands: its passes by stream, whether they are enough, what is used now."""
-    found, season, block_id = listing.completeness, listing.season, listing.block_id
-    if found is None:
-        return writer.load_block_seasons([_uncounted(listing, inputs, run_id)], now=now)
-    streams = [
-        CompletenessRow.of(stream, season=season, block_id=block_id, run_id=run_id)
-        for stream in found.streams
+def left_out_rows(listing: Listing, run_id: str) -> list[QuarantineRow]:
+    """Return the scenes that a block-season does not use, and the block itself where it cannot be used."""
+    refused = [("scenes", listing.block_id, listing.refused)] if listing.refused else []
+    left_out = [(row.gate, row.scene_id, row.reason) for row in listing.left_out]
+    return [
+        QuarantineRow(gate, listing.season, key, reason, "{}", run_id)
+        for gate, key, reason in (*left_out, *refused)
     ]
-    standing = BlockSeasonRow.of(
-        found,
-        block_id=block_id,
+
+
+def load_standings(
+    writer: Writer, listings: Sequence[Listing], inputs: Mapping[str, str], run_id: str, now: datetime
+) -> int:
+    """Record how block-seasons stand: their passes by stream, whether they are enough, what is used now."""
+    standings = [standing_row(each, inputs.get(each.block_id, ""), run_id) for each in listings]
+    streams = [row for each in listings for row in stream_rows(each, run_id)]
+    return writer.load_completeness(streams, now=now) + writer.load_block_seasons(standings, now=now)
+
+
+def stream_rows(listing: Listing, run_id: str) -> list[CompletenessRow]:
+    """Return the passes of a block-season by stream; none where they are not counted."""
+    found = listing.completeness
+    return [
+        CompletenessRow.of(stream, season=listing.season, block_id=listing.block_id, run_id=run_id)
+        for stream in (found.streams if found else ())
+    ]
+
+
+def standing_row(listing: Listing, inputs: str, run_id: str) -> BlockSeasonRow:
+    """Return how a block-season stands."""
+    if listing.completeness is None:
+        return _uncounted(listing, inputs, run_id)
+    return BlockSeasonRow.of(
+        listing.completeness,
+        block_id=listing.block_id,
         is_frozen=listing.is_frozen,
         n_scenes=len(listing.scenes),
         n_left_out=len(listing.left_out),
         run_id=run_id,
         inputs_hash=inputs,
     )
-    return writer.load_completeness(streams, now=now) + writer.load_block_seasons([standing], now=now)
 
 
 def _uncounted(listing: Listing, inputs: str, run_id: str) -> BlockSeasonRow:
@@ -259,10 +300,17 @@ def load_indices(writer: Writer, workspace: Workspace, listing: Listing, run_id:
     return sum(writer.load_indices(path, run_id=run_id, now=now) for path in paths if path.exists())
 
 
-def _observations(staged: Sequence[EstimateReceipt], run_id: str) -> list[ObservationRow]:
+def _observations(staged: Sequence[EstimateReceipt], run_id: str) -> pa.Table:
+    """Return what was seen of the woodlands of a season, as staged, as found by a run."""
     paths = [observations_path(Path(receipt.staged)) for receipt in staged]
-    rows = [row for path in paths if path.exists() for row in read_rows(path, ObservationRow)]
-    return [dataclasses.replace(row, run_id=run_id) for row in rows]
+    found = pa.concat_tables(
+        [
+            schema_of(ObservationRow).empty_table(),
+            *(read_columns(path, ObservationRow) for path in paths if path.exists()),
+        ]
+    )
+    named = pa.array([run_id] * len(found), pa.string())
+    return found.set_column(found.schema.get_field_index("run_id"), "run_id", named)
 
 
 def quality_rows(checks: Sequence[Check], season: str, scope: str, run_id: str) -> list[QualityRow]:

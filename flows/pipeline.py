@@ -25,11 +25,11 @@ from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.assessing.season import AssessReceipt, assess_season
-from flows.drift import hold_to_panel, refuse_drift
-from flows.estimate import EstimateReceipt, estimate_block, staged_block_path
-from flows.ingest import IngestReceipt, ingest_block
+from flows.estimating.drift import hold_to_panel, refuse_drift
+from flows.estimating.estimate import EstimateReceipt, estimate_block, staged_block_path
+from flows.estimating.seats import choose_device
+from flows.ingesting.ingest import IngestReceipt, ingest_block
 from flows.load import LEASE_WAIT_S, LoadReceipt, load_season
-from flows.seats import choose_device
 from flows.sources.addresses import is_web
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import (

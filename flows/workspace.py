@@ -9,14 +9,15 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.registry import Shelf
-from flows.seats import Seats, devices
+from flows.estimating.seats import Seats, devices
+from flows.modelling.registry import Shelf
+from flows.releases.inventory import Inventory, open_inventory
 from flows.settings import Settings, read_settings
 from flows.sources.addresses import is_web
 from flows.sources.assets.ranges import Ranges, local_ranges
 from flows.sources.assets.transport import Transport
 from flows.sources.boundaries.reference_sites import ReferenceReading, read_reference_sites
-from flows.sources.boundaries.woodlands import BoundaryReading, read_woodlands
+from flows.sources.boundaries.woodlands import BoundaryReading
 from flows.sources.catalogues.catalogue import Catalogue, open_catalogue
 from flows.sources.catalogues.provenance import GEOTESSERA
 from flows.sources.catalogues.signing import signer
@@ -106,9 +107,14 @@ class Workspace:
         return target
 
     @cached_property
+    def inventory(self) -> Inventory:
+        """The boundary file as the release it is; BoundaryError where another was loaded last."""
+        return open_inventory(self.settings.woodlands, self.published, self.warehouse)
+
+    @property
     def boundaries(self) -> BoundaryReading:
-        """The boundary file as read: woodlands, and what was refused."""
-        return read_woodlands(self.settings.woodlands)
+        """The woodlands of the boundary file by the ids they have for good, and what was refused."""
+        return self.inventory.reading
 
     @cached_property
     def woodlands(self) -> tuple[Woodland, ...]:

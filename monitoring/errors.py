@@ -17,10 +17,12 @@
         PanelError             the record of what an encoder said is damaged or unreadable
       WarehouseError
         LeaseHeldError         somebody else is writing
+        LeaseLostError         the lease ran out or was taken over while something was being written
         MigrationError         the schema on disk is not one we know
       QualityError             a quality gate refused what was about to be stored
       TrendError               a series no trend test may be applied to
       AlertError               what cannot happen to an alert in the state it is in
+      ContactError             a person is not known, or a text would say how one is reached
       ReportError              the report could not be composed
 
 Messages are one line and name the thing, the value and the bound.
@@ -95,6 +97,10 @@ class LeaseHeldError(WarehouseError):
     """Another process holds the write lease."""
 
 
+class LeaseLostError(WarehouseError):
+    """The write lease ran out, or somebody else has taken it over; what was being written is not recorded."""
+
+
 class MigrationError(WarehouseError):
     """The schema on disk is not one this version knows."""
 
@@ -109,6 +115,10 @@ class TrendError(UnderwoodError):
 
 class AlertError(UnderwoodError):
     """What cannot happen to an alert in the state it is in."""
+
+
+class ContactError(UnderwoodError):
+    """A person is not among the contacts, or a text would say how one is reached."""
 
 
 class ReportError(UnderwoodError):

@@ -304,6 +304,15 @@ def read_science(path: Path) -> Science:
     return science
 
 
+def science_of(choices: dict[str, Any], where: str) -> Science:
+    """Return the choices that a run recorded; what it did not know yet is as built in.
+
+    where: what the recorded choices are of, for the SettingsError about one that is not known any more.
+    """
+    science: Science = _build(Science, choices, where)
+    return science
+
+
 def _build(kind: Any, content: dict[str, Any], where: str) -> Any:
     types_of = typing.get_type_hints(kind)
     unknown = sorted(set(content) - set(types_of))

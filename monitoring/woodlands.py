@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+import shapely
 from shapely import MultiPolygon, Polygon
 
 
@@ -47,3 +49,8 @@ class Woodland:
     def is_ancient(self) -> bool:
         """True for ASNW, PAWS and ancient wood pasture."""
         return self.status.is_ancient
+
+
+def boundary_digest(geometry: Polygon | MultiPolygon) -> str:
+    """Return the name of a polygon: the first 12 hexadecimal digits of the SHA-256 of its WKB."""
+    return hashlib.sha256(shapely.to_wkb(geometry)).hexdigest()[:12]

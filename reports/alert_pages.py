@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reports.content import ReportContent, Target, WoodlandLine
+from reports.content import ReportContent, Target
 from reports.flags import flag_of, name_of, park_of
 from reports.grounds import beside_words, how_tested, standing_words
 from reports.places import degrees_text, grid_reference
 from reports.summary import slope_words
+from reports.woodland import WoodlandLine
 from reports.wording import (
     MISSING,
     breakable,
+    exact,
     listed,
     number,
     percent,
@@ -43,8 +45,8 @@ _SLOW = (
     "Around it: livestock housing, slurry or fertiliser next to the edge (nitrogen); lowered water table.",
 )
 _SOIL = (
-    "Soil: take the standard sample at several points inside and, for comparison, in an unflagged woodland "
-    "of the same kind nearby.",
+    "Soil: take the standard sample at several points inside and, to compare, in an unflagged wood of its "
+    "kind nearby.",
 )
 
 
@@ -69,8 +71,8 @@ def facts(line: WoodlandLine, target: Target) -> list[list[str]]:
         ["Loss over the record", _words(percent(line.decline_fraction))],
         ["q (p)", f"{probability(line.q)} ({probability(line.p)}), {line.n} annual values"],
         *_outside(line),
-        ["Smallest decline it could show", _detectable(line, target)],
-        ["Identifier", breakable(line.id)],
+        ["Detectable decline", _detectable(line, target)],
+        ["Identifier", exact(line.id)],
     ]
 
 
@@ -82,7 +84,7 @@ def _latest(line: WoodlandLine) -> str:
 def _outside(line: WoodlandLine) -> list[list[str]]:
     """Return the row that names the years left out of the trend; none where all were tested."""
     shares = [f"{v.year} ({percent(v.applicable_share)} inside)" for v in line.history if not v.is_applicable]
-    return [["Outside the area of applicability, left out", listed(shares)]] if shares else []
+    return [["Years outside, left out", listed(shares)]] if shares else []
 
 
 def _words(text: str) -> str:

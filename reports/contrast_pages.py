@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monitoring.trends.parks import MAX_MEMORY
-from reports.content import ContrastLine
+from reports.contrasted import ContrastLine
 from reports.judged import BalanceLine
 from reports.wording import breakable, count, interval, number, printable, probability, sentence, signed
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reports import evidence, figures, forest, maps, prose, summary
 from reports.alert_pages import alert_page, history_alt
 from reports.artefacts import artefacts
-from reports.content import ContrastLine, IndexYear, NotableYear, ReportContent, Target, WoodlandLine
+from reports.content import NotableYear, ReportContent, Target
 from reports.contrast_pages import balance_rows, contrast_place, contrast_text
+from reports.contrasted import ContrastLine
 from reports.flags import Flag, by_park, flag_of, flagged, name_of, numbers_of, park_of
 from reports.gather import group_years, index_years
 from reports.methods import calibrated, methods
 from reports.other_alerts import other_alerts
 from reports.park_pages import forest_alt, park_section
 from reports.weather import mark_caption, marks
+from reports.woodland import IndexYear, WoodlandLine
 from reports.wording import (
     breakable,
     count,
@@ -263,7 +265,6 @@ def _by_name(line: WoodlandLine) -> tuple[str, str]:
 
 def _row(line: WoodlandLine, numbers: dict[str, int]) -> list[str]:
     finite = [value for value in line.history if value.mean == value.mean]
-    place = f" ({numbers[line.id]})" if line.id in numbers else ""
     return [
         breakable(shorten(name_of(line), _LONGEST_NAME)),
         breakable(line.status),
@@ -273,14 +274,15 @@ def _row(line: WoodlandLine, numbers: dict[str, int]) -> list[str]:
         interval(line.slope_low, line.slope_high),
         probability(line.q),
         number(line.minimum_detectable_slope, 2),
-        _flag_words(line) + place,
+        _flag_words(line, numbers),
     ]
 
 
-def _flag_words(line: WoodlandLine) -> str:
-    """Return the flag; for an untested woodland how long its record is; and how many years were left out."""
+def _flag_words(line: WoodlandLine, numbers: Mapping[str, int]) -> str:
+    """Return the flag and its number; of an untested woodland the years it has; and the years left out."""
     flag, outside = flag_of(line), len(line.years_outside)
     words = f"{flag.value} ({count(line.n, 'year')})" if flag is Flag.UNTESTED else flag.value
+    words += f" ({numbers[line.id]})" if line.id in numbers else ""
     return f"{words}; {outside} outside" if outside else words
 
 

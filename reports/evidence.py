@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from reports.content import IndexYear, Quality, ReportContent, SeasonSeen, UnderFloorLine, UnreadLine
-from reports.wording import breakable, count, number, percent, printable, shorten
+from reports.content import ReportContent
+from reports.observed import Quality, SeasonSeen, UnderFloorLine, UnreadLine
+from reports.woodland import IndexYear
+from reports.wording import breakable, count, exact, number, percent, printable, shorten
 
 #: Rows printed in full of what was kept out, is under its floor or could not be read; the rest are counted.
 _MOST_QUARANTINED = 60
@@ -108,7 +110,7 @@ def _season_row(seen: SeasonSeen) -> list[str]:
 
 def _under_row(line: UnderFloorLine) -> list[str]:
     return [
-        breakable(line.block),
+        exact(line.block),
         breakable(line.season),
         f"{number(line.found, 0)} of {number(line.expected, 0)}",
         percent(line.missing_share),
@@ -118,11 +120,11 @@ def _under_row(line: UnderFloorLine) -> list[str]:
 
 def _unread_row(line: UnreadLine) -> list[str]:
     return [
-        breakable(line.scene),
+        exact(line.scene),
         breakable(line.band),
         breakable(line.season),
         f"{number(line.attempts, 0)}, {breakable(line.state)}",
-        breakable(shorten(line.error, _LONGEST_ERROR)),
+        exact(shorten(line.error, _LONGEST_ERROR)),
     ]
 
 
@@ -180,7 +182,7 @@ def provenance(content: ReportContent) -> list[list[str]]:
         ["Runs", ", ".join(made.run_ids) or "not recorded"],
         *([what, number(n, 0)] for what, n in made.counts),
     ]
-    return [[printable(what), breakable(text)] for what, text in rows]
+    return [[printable(what), exact(text)] for what, text in rows]
 
 
 def _skill(r2: float, rmse: float, coverage: float, unit: str) -> str:
@@ -192,7 +194,7 @@ def _skill(r2: float, rmse: float, coverage: float, unit: str) -> str:
 def citation(content: ReportContent) -> str:
     """Return the line to cite the report by."""
     made = content.provenance
-    return breakable(
+    return exact(
         f"Underwood {made.code_version} ({content.generated_at.year}). {content.title}. "
         f"Season {content.season}, made {content.generated_at:%Y-%m-%d %H:%M} UTC. "
         f"Science {made.config_hash}, encoder {made.encoder.id}, model {made.head.id}."

@@ -26,16 +26,11 @@ from reports.canvas import (
     svg,
     year_axis,
 )
-from reports.content import (
-    NAN,
-    ContrastLine,
-    GroupYear,
-    IndexYear,
-    NotableYear,
-    ObservationsOfYear,
-    Target,
-    WoodlandLine,
-)
+from reports.content import NotableYear, Target
+from reports.contrasted import ContrastLine, GroupYear
+from reports.judged import NAN
+from reports.observed import ObservationsOfYear
+from reports.woodland import IndexYear, WoodlandLine
 from reports.wording import shorten
 
 Floats = NDArray[np.float64]

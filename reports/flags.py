@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reports.content import NO_PARK, ReportContent, WoodlandLine
+from reports.content import ReportContent
+from reports.woodland import NO_PARK, WoodlandLine
 
 
 class Flag(StrEnum):

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from reports.content import NAN, GroupYear, IndexYear, Summary, WoodlandLine, YearValue
+from reports.content import Summary
+from reports.contrasted import GroupYear
+from reports.judged import NAN
+from reports.woodland import IndexYear, WoodlandLine, YearValue
 
 
 def group_years(woodlands: Sequence[WoodlandLine]) -> tuple[GroupYear, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from reports.content import ReportContent, WoodlandLine
+from reports.content import ReportContent
 from reports.judged import AlertLine, EvidenceLine, HowTested
+from reports.woodland import WoodlandLine
 from reports.wording import breakable, listed, number, percent, printable, probability, sentence
 
 #: What is said of a course when no weather was given.

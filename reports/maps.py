@@ -16,10 +16,10 @@ from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
 from reports.canvas import GREY, INK, MM_PER_INCH, axes_at, new_figure, report_style, svg
-from reports.content import WoodlandLine
 from reports.flags import LOOKS, Flag, Look, flag_of
 from reports.labels import Box, place_labels
 from reports.places import Plane, plane_about, round_length
+from reports.woodland import WoodlandLine
 
 WIDTH_MM = 170.0
 _LEGEND_MM = 13.0

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from statistics import median
 
 from monitoring.seasons import Season
-from reports.content import NAN, ContrastLine, ReportContent, Summary, Target, WoodlandLine
+from reports.content import ReportContent, Summary, Target
+from reports.contrasted import ContrastLine
+from reports.judged import NAN
+from reports.woodland import WoodlandLine
 from reports.wording import count, interval, long_date, number, percent, plus_minus, printable
 
 SIMULATED_TITLE = "Simulated: not for decisions"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from reports.content import EXTREME, NotableYear, ReportContent, WoodlandLine
+from reports.content import EXTREME, NotableYear, ReportContent
+from reports.woodland import WoodlandLine
 from reports.wording import count, listed, percent
 
 #: Share of a group's woodlands with known weather from which a year is marked in its chart.

@@ -14,6 +14,7 @@ MISSING = "–"
 MINUS = "−"
 NO_BREAK = "\u00a0"
 SOFT_HYPHEN = "\u00ad"
+ZERO_WIDTH_SPACE = "\u200b"
 REPLACEMENT = "\ufffd"
 
 #: Unicode categories PDF/A or the reader cannot show: control, format, private use, surrogate, unassigned.
@@ -53,12 +54,21 @@ def _printable(character: str) -> str:
 
 def breakable(text: str) -> str:
     """Return printable `text` whose long words carry soft hyphens, so that they wrap in a narrow cell."""
-    return re.sub(rf"\S{{{_LONGEST_WORD},}}", _hyphenate, printable(text))
+    return _with_places_to_break(printable(text), SOFT_HYPHEN)
 
 
-def _hyphenate(match: re.Match[str]) -> str:
-    word, step = match[0], _LONGEST_WORD // 2
-    return SOFT_HYPHEN.join(word[i : i + step] for i in range(0, len(word), step))
+def exact(text: str) -> str:
+    """Return printable `text` whose long words wrap without a hyphen: none gets into an identifier."""
+    return _with_places_to_break(printable(text), ZERO_WIDTH_SPACE)
+
+
+def _with_places_to_break(text: str, joint: str) -> str:
+    step = _LONGEST_WORD // 2
+    return re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: joint.join(_pieces(word[0], step)), text)
+
+
+def _pieces(word: str, step: int) -> list[str]:
+    return [word[i : i + step] for i in range(0, len(word), step)]
 
 
 def shorten(text: str, length: int) -> str:

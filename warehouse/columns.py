@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -29,10 +30,25 @@ _ARROW = {
 def flat(row: Any) -> dict[str, Any]:
     """Return a row's columns: NaN becomes None, a time UTC without zone, an enumeration its text."""
     columns: dict[str, Any] = {}
-    for field in dataclasses.fields(row):
-        value = getattr(row, field.name)
-        columns |= flat(value) if dataclasses.is_dataclass(value) else {field.name: _plain(value)}
+    kind: Any = type(row)
+    for name in _names(kind):
+        value = getattr(row, name)
+        if dataclasses.is_dataclass(value):
+            columns |= flat(value)
+        else:
+            columns[name] = _plain(value)
     return columns
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the types of a row's fields; working them out takes longer than a row."""
+    return get_type_hints(kind)
 
 
 def utc(moment: datetime) -> datetime:
@@ -60,8 +76,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def schema_of(kind: type) -> pa.Schema:
     """Return the Arrow schema of a flat row type."""
-    hints = get_type_hints(kind)
-    return pa.schema([(field.name, _ARROW[_known(hints[field.name])]) for field in dataclasses.fields(kind)])
+    hints = _hints(kind)
+    return pa.schema([(name, _ARROW[_known(hints[name])]) for name in _names(kind)])
 
 
 def columns_of(rows: Sequence[Any], kind: type) -> pa.Table:
@@ -76,19 +92,17 @@ def columns_of(rows: Sequence[Any], kind: type) -> pa.Table:
 
 def build(kind: type[T], columns: Mapping[str, Any]) -> T:
     """Return a flat row from stored columns: a null float becomes NaN, a time aware UTC."""
-    hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]  # a dataclass
-    return kind(**{name: _typed(hints[name], columns[name]) for name in names})
+    fields: Any = kind  # mypy takes a type variable for something that cannot be hashed
+    hints = _hints(fields)
+    return kind(**{name: _typed(hints[name], columns[name]) for name in _names(fields)})
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, datetime):
-        return utc(value)
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    return value
+    return utc(value) if isinstance(value, datetime) else value
 
 
 def _typed(hint: Any, value: Any) -> Any:

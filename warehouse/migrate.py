@@ -14,6 +14,7 @@ import duckdb
 from monitoring.errors import MigrationError
 from warehouse.columns import utc
 from warehouse.database import query, refusals, transaction
+from warehouse.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ def known_migrations() -> tuple[Migration, ...]:
 
 
 def migrate(
-    connection: duckdb.DuckDBPyConnection, *, now: datetime, known: Sequence[Migration] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    now: datetime,
+    known: Sequence[Migration] | None = None,
+    held: Lease | None = None,
 ) -> int:
     """Bring the open warehouse up to the newest schema; return how many migrations that took.
 
@@ -51,7 +56,7 @@ def migrate(
     migrations = known_migrations() if known is None else known
     pending = migrations[len(_verified(connection, migrations)) :]
     for migration in pending:
-        with transaction(connection, f"migration {migration.name}"):
+        with transaction(connection, f"migration {migration.name}", held):
             connection.execute(migration.sql)
             connection.execute(
                 query("record_migration"),
@@ -73,6 +78,11 @@ def refuse_other_schema(connection: duckdb.DuckDBPyConnection) -> None:
         raise MigrationError(
             f"schema {len(applied)} is older than the {len(migrations)} read here: load or publish again"
         )
+
+
+def refuse_newer_schema(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the schema of the open file; MigrationError where this version knows no such schema."""
+    return len(_verified(connection, known_migrations()))
 
 
 def _verified(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -17,44 +16,68 @@ import shapely
 from numpy.typing import NDArray
 
 from monitoring.alerts.alert import Level
-from monitoring.alerts.life import AlertEvent, AlertState, EventKind, FieldResult, states_of
+from monitoring.alerts.events import AlertEvent, EventKind, FieldResult
+from monitoring.alerts.life import AlertState, states_of
 from monitoring.errors import WarehouseError
 from monitoring.gates.seen import SeenYears
 from monitoring.seasons import Season
 from monitoring.trends.histories import RichnessSeries
 from monitoring.woodlands import Status, Woodland
+from warehouse.answering.answers import CRS, Record, history_query, moment, rows
+from warehouse.answering.tables import Tables
 from warehouse.columns import build
-from warehouse.database import connect, query, refusals
+from warehouse.database import connect
 from warehouse.migrate import refuse_other_schema
 from warehouse.records import EstimateKey, WoodlandRow
+from warehouse.snapshots import advised
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-Record = dict[str, Any]
-"""One row, keyed by column in the order of the table or view; see the data dictionary. An unknown number of a
-floating-point column is NaN, a time is aware UTC."""
+__all__ = ["Reader", "Record", "read", "refuse_mix"]
 
 
 @contextmanager
-def read(path: Path) -> Iterator[Reader]:
+def read(path: Path | str) -> Iterator[Reader]:
     """Open a published snapshot (or a warehouse nobody writes to) for reading.
 
     WarehouseError for a file that is missing, not a warehouse or being written; MigrationError for one of
     another schema. The snapshot opened stays what it was however often a newer one is published.
     """
+    path = Path(path)
+    with advised(path), opened(path) as connection:
+        yield Reader(connection)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to a warehouse or snapshot read-only; errors as `read`, without its advice."""
     if not path.is_file():
         raise WarehouseError(f"warehouse {path}: no such file; nothing has been published there yet")
     with connect(path, read_only=True) as connection:
         refuse_other_schema(connection)
-        yield Reader(connection)
+        yield connection
 
 
 class Reader:
-    """An open snapshot. An argument left None asks for all."""
+    """An open snapshot. An argument left None asks for all.
+
+    The methods give plain rows or values; `tables` gives the same and more as pandas, Arrow or GeoDataFrames.
+    `as_of`, an aware datetime, asks for what was known then.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection it reads through, for those who hand out whole views."""
+        return self._connection
+
+    @property
+    def tables(self) -> Tables:
+        """The same questions with answers for notebooks: `reader.tables.history("W-17").pandas()`."""
+        return Tables(self._connection)
 
     def history(
         self,
@@ -63,9 +86,18 @@ class Reader:
         *,
         season: str | None = None,
         park: str | None = None,
+        as_of: datetime | None = None,
     ) -> tuple[Record, ...]:
         """Rows of `site_history`, by woodland, target and season."""
-        return self._rows("history", woodland_id=woodland_id, target=target, season=season, park=park)
+        chosen = {"woodland_id": woodland_id, "target": target, "season": season, "park": park}
+        return self._rows(history_query(woodland_id, as_of), as_of, **chosen)
+
+    def estimate(self, woodland_id: str, season: str, target: str | None = None) -> tuple[Record, ...]:
+        """Every estimate recorded of a woodland and season, by target, oldest first.
+
+        `is_current` tells the one that holds, `superseded_by` in words why another does not.
+        """
+        return self._rows("estimates", woodland_id=woodland_id, season=season, target=target)
 
     def series(
         self, target: str, *, park: str | None = None, up_to: Season | None = None
@@ -173,23 +205,40 @@ class Reader:
         return self._rows("parks")
 
     def park_summary(
-        self, target: str | None = None, *, park: str | None = None, season: str | None = None
+        self,
+        target: str | None = None,
+        *,
+        park: str | None = None,
+        season: str | None = None,
+        as_of: datetime | None = None,
     ) -> tuple[Record, ...]:
         """Rows of `park_summary`: by park, ancient before other, season."""
-        return self._rows("park_summary", target=target, park=park, season=season)
+        return self._rows("park_summary", as_of, target=target, park=park, season=season)
 
-    def woodlands(self, park: str | None = None) -> gpd.GeoDataFrame:
-        """The woodlands by id, with their polygons in EPSG:4326."""
+    def woodlands(self, park: str | None = None, *, as_of: datetime | None = None) -> gpd.GeoDataFrame:
+        """The woodlands that stand, by id, with their polygons in EPSG:4326."""
         import geopandas as gpd
         import pandas as pd
 
         columns = [field.name for field in dataclasses.fields(WoodlandRow)]
-        frame = pd.DataFrame(list(self._rows("woodlands", park=park)), columns=columns)
-        return gpd.GeoDataFrame(frame, geometry=shapely.from_wkb(frame["geometry"]), crs="EPSG:4326")
+        frame = pd.DataFrame(list(self._rows("woodlands", as_of, park=park)), columns=columns)
+        return gpd.GeoDataFrame(frame, geometry=shapely.from_wkb(frame["geometry"]), crs=CRS)
+
+    def releases(self) -> tuple[Record, ...]:
+        """Releases of the woodland inventory, in the order they were loaded."""
+        return self._rows("releases")
+
+    def lineage(self, woodland_id: str | None = None) -> tuple[Record, ...]:
+        """Rows of `woodland_lineage`: of a woodland, of those it comes from and those it led to."""
+        return self._rows("lineage", woodland_id=woodland_id)
+
+    def successors(self, woodland_id: str | None = None) -> tuple[Record, ...]:
+        """Rows of `woodland_successor`: the present woodlands an id leads to, the largest share first."""
+        return self._rows("successors", woodland_id=woodland_id)
 
     def woodland_values(self, park: str | None = None) -> tuple[Woodland, ...]:
         """The woodlands by id, as they were loaded."""
-        return tuple(_woodland(row) for row in self._rows("woodlands", park=park))
+        return tuple(woodland_of(row) for row in self._rows("woodlands", park=park))
 
     def scenes(self, *, season: str | None = None, block_id: str | None = None) -> tuple[Record, ...]:
         """Which scenes each season of a block was estimated from, in time order."""
@@ -247,6 +296,10 @@ class Reader:
         """The model that speaks for each target."""
         return self._rows("current_models")
 
+    def promotions(self, target: str | None = None) -> tuple[Record, ...]:
+        """Models let speak for a target, oldest first; `figures` and `woodlands` as JSON text."""
+        return self._rows("promotions", target=target)
+
     def reports(self) -> tuple[Record, ...]:
         """Reports written."""
         return self._rows("reports")
@@ -259,11 +312,11 @@ class Reader:
         """Every column of every table and view, with its type and comment, and the comment of the whole."""
         return self._rows("dictionary")
 
-    def _rows(self, name: str, **parameters: str | None) -> tuple[Record, ...]:
-        with refusals(name):
-            found = self._connection.execute(query(name), parameters)
-            columns = [(column[0], str(column[1]) == "DOUBLE") for column in found.description]
-            return tuple(_record(columns, row) for row in found.fetchall())
+    def _rows(self, name: str, as_of: datetime | None = None, **parameters: str | None) -> tuple[Record, ...]:
+        """Return the rows of a query, or of its `_as_of` variant at a moment."""
+        if as_of is None:
+            return rows(self._connection, name, **parameters)
+        return rows(self._connection, f"{name}_as_of", moment=moment(as_of), **parameters)
 
 
 def refuse_mix(rows: Sequence[Record]) -> None:
@@ -274,16 +327,6 @@ def refuse_mix(rows: Sequence[Record]) -> None:
     models = sorted({(str(r["encoder"]), str(r["head"]), str(r["config_hash"])) for r in rows})
     if len(models) > 1:
         raise WarehouseError(f"series: models {' and '.join('/'.join(model) for model in models)} never mix")
-
-
-def _record(columns: Sequence[tuple[str, bool]], row: Sequence[Any]) -> Record:
-    return {name: _value(value, real) for (name, real), value in zip(columns, row, strict=True)}
-
-
-def _value(value: Any, is_real: bool) -> Any:
-    if is_real and value is None:
-        return math.nan
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _event(row: Record) -> AlertEvent:
@@ -314,7 +357,8 @@ def _years(rows: Sequence[Record]) -> NDArray[np.int64]:
     return np.array([Season.parse(row["season"]).year for row in rows], np.int64)
 
 
-def _woodland(row: Record) -> Woodland:
+def woodland_of(row: Record) -> Woodland:
+    """Return the woodland that a row of its columns, with the polygon as WKB, tells of."""
     return Woodland(
         id=row["id"],
         name=row["name"],

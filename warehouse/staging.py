@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import hashlib
 import operator
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from monitoring.errors import WarehouseError
 from warehouse.columns import build, columns_of, schema_of
+from warehouse.drafts import discard, draft_of, settle
 from warehouse.records import EstimateRow, IndexRow, ObservationRow, StagedRow
 
 #: What to do about a staged file that cannot be used: it holds nothing that cannot be computed again.
@@ -49,10 +49,12 @@ def write_rows(path: Path, kind: type[S], rows: Sequence[S]) -> Path:
     The same rows in any order give the same bytes; the type makes a file of no rows one of that type too.
     """
     by_key = operator.attrgetter(*kind.KEY)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(columns_of(sorted(rows, key=by_key), kind), draft, compression="zstd")
+        table = columns_of(sorted(rows, key=by_key), kind)
+        # Without checksums a flipped bit would be read as another number, and be recorded for good.
+        pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
         settle(draft, path)
     except (OSError, pa.ArrowException) as error:
         discard(draft)
@@ -68,39 +70,31 @@ def read_rows(path: Path, kind: type[S]) -> tuple[S, ...]:
 def read_columns(path: Path, kind: type[StagedRow]) -> pa.Table:
     """Return the staged rows as an Arrow table of exactly the type's columns; errors as `read_rows`."""
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise WarehouseError(f"staged {kind.TABLE}s {path}: no such file; run the season again") from error
     except (OSError, pa.ArrowException) as error:
         first = str(error).splitlines()[0]
         raise WarehouseError(f"staged {kind.TABLE}s {path}: {first}; {_ANEW}") from error
     expected = schema_of(kind)
+    table = _with_defaults(table, kind, expected)
     if not table.schema.equals(expected):
         found, wanted = _names(table.schema), _names(expected)
         raise WarehouseError(f"staged {kind.TABLE}s {path}: columns {found}; expected {wanted}; {_ANEW}")
     return table
 
 
-def discard(draft: Path) -> None:
-    """Remove an unfinished file, if there is one to remove."""
-    with contextlib.suppress(OSError):
-        draft.unlink(missing_ok=True)
-
-
-def settle(draft: Path, path: Path) -> None:
-    """Give a finished file its name, once its bytes and then the name itself are on disk."""
-    _fsync(draft, os.O_RDWR)
-    draft.replace(path)
-    _fsync(path.parent, os.O_RDONLY)
-
-
-def _fsync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _with_defaults(table: pa.Table, kind: type[StagedRow], expected: pa.Schema) -> pa.Table:
+    """Return the table of an older version with the columns it lacks; any other table as it is."""
+    added = [field for field in dataclasses.fields(kind) if field.name not in table.column_names]
+    if not all(field.name in kind.ADDED for field in added):
+        return table
+    for field in added:
+        column = pa.array([field.default] * len(table), expected.field(field.name).type)
+        table = table.append_column(expected.field(field.name), column)
+    return table
 
 
 def _names(schema: pa.Schema) -> str:
-    return ", ".join(f"{field.name} {field.type}" for field in schema)
+    # In a damaged file a name may hold anything, also the end of a line.
+    return " ".join(", ".join(f"{field.name} {field.type}" for field in schema).split())

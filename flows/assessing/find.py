@@ -20,7 +20,8 @@ from monitoring.gates.finding import GateFinding
 from monitoring.science import Science, WeatherRule
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.contrasts import Contrast, Contrasts, contrasts
+from monitoring.trends.contrast import Contrast, Contrasts
+from monitoring.trends.contrasts import contrasts
 from monitoring.trends.controls import Control, controls_among, series_to_test
 from monitoring.trends.family import family_trends
 from monitoring.trends.histories import RichnessSeries

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flows.assessing.evidence import Evidence
 from flows.assessing.histories import Histories
-from flows.references import reference_sites
+from flows.estimating.references import reference_embeddings, reference_sites
 from flows.replay.rows import replay_differences
 from flows.sources.disturbances.reading import read_disturbances
 from flows.sources.site_attributes import SiteAttributes, read_site_attributes
@@ -54,8 +54,10 @@ def evidence_of(
     judged = {one.woodland_id for one in series}
     woodlands = [woodland for woodland in workspace.woodlands if woodland.id in judged]
     indices = (row for row in reader.index_history() if row["year"] <= season.year)
+    references = reference_sites(workspace, season)
     return Evidence(
-        references=reference_sites(workspace, season),
+        references=references,
+        embeddings=reference_embeddings(workspace, references),
         replayed=tuple(one for one in replay_differences(workspace) if one.woodland_id in judged),
         weather=tuple(_until(each, season.year) for each in _weather(workspace, woodlands)),
         index_rows=tuple(indices),

@@ -11,7 +11,7 @@ from flows.assessing.find import Findings, find
 from flows.assessing.gathering import evidence_of, histories_of, sites_of
 from flows.assessing.histories import Histories
 from flows.assessing.names import judged_hash
-from flows.assessing.recording import record, record_provisional
+from flows.assessing.recording import Recorded, record, record_provisional
 from flows.load import LEASE_WAIT_S, target_of
 from flows.workspace import Workspace
 from monitoring.alerts.alert import Alert
@@ -34,9 +34,14 @@ class AssessReceipt:
     reasons: tuple[str, ...]
     """One sentence per alert."""
     n_red_gates: int = 0
+    is_look_back: bool = False
+    """True where a later season has been judged before: nothing was said of alerts."""
 
     def as_markdown(self) -> str:
         """Return the alerts as a list for the flow's artifact."""
+        if self.is_look_back:
+            tested = f"{self.season}: {self.n_trends} woodlands tested."
+            return f"{tested} A later season has been judged before, so nothing is said of alerts."
         if not self.n_trends and not self.n_alerts:
             return f"{self.season}: no trend was tested."
         red = f" {self.n_red_gates} gates hold alerts back." if self.n_red_gates else ""
@@ -49,7 +54,8 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
 
     A final season is judged by trends, another by what changed within a year. One of which no estimate was
     fit to be loaded fails. An assessment is a yearly look where its season is the newest final one at `now`:
-    looks back at earlier years, which send nobody out, spend none of the error.
+    looks back at earlier years, which send nobody out, spend none of the error. Once a later season has been
+    judged, one records what it finds and neither raises, closes nor changes an alert.
     """
     if not season.is_final:
         return _assess_provisional(workspace, season, run_id, now)
@@ -64,8 +70,7 @@ def assess_season(workspace: Workspace, season: Season, run_id: str, now: dateti
     findings = find(histories, workspace.science, season, target_of(workspace), evidence=evidence, looks=look)
     assessment = _assessment(workspace, season, judged_hash(histories, evidence, look), run_id)
     is_look = season == latest_final(now)
-    added = record(workspace, assessment, findings, now, is_look=is_look)
-    return _receipt(season, findings, added)
+    return _receipt(season, findings, record(workspace, assessment, findings, now, is_look=is_look))
 
 
 def latest_final(now: datetime) -> Season:
@@ -85,8 +90,11 @@ def _assess_provisional(workspace: Workspace, season: Season, run_id: str, now: 
     )
     assessment = _assessment(workspace, season, judged_hash(Histories(tuple(known), sites)), run_id)
     tested = {one.woodland_id for one in known if season.year in one.years}
-    added = record_provisional(workspace, assessment, alerts, tested, now)
-    return AssessReceipt(season.id, 0, added, len(alerts), tuple(alert.reason for alert in alerts))
+    recorded = record_provisional(workspace, assessment, alerts, tested, now)
+    reasons = _reasons(alerts, recorded)
+    return AssessReceipt(
+        season.id, 0, recorded.n_rows, len(reasons), reasons, is_look_back=recorded.is_look_back
+    )
 
 
 def _assessment(workspace: Workspace, season: Season, digest: str, run_id: str) -> Assessment:
@@ -101,19 +109,22 @@ def _assessment(workspace: Workspace, season: Season, digest: str, run_id: str) 
     )
 
 
-def _receipt(season: Season, findings: Findings, added: int) -> AssessReceipt:
+def _receipt(season: Season, findings: Findings, recorded: Recorded) -> AssessReceipt:
+    reasons = _reasons(findings.alerts, recorded)
     return AssessReceipt(
         season=season.id,
         n_trends=len(findings.trends),
-        n_rows_added=added,
-        n_alerts=len(findings.alerts),
-        reasons=_reasons(findings.alerts),
+        n_rows_added=recorded.n_rows,
+        n_alerts=len(reasons),
+        reasons=reasons,
         n_red_gates=sum(finding.is_red for finding in findings.gates),
+        is_look_back=recorded.is_look_back,
     )
 
 
-def _reasons(alerts: Sequence[Alert]) -> tuple[str, ...]:
-    return tuple(alert.reason for alert in alerts)
+def _reasons(alerts: Sequence[Alert], recorded: Recorded) -> tuple[str, ...]:
+    """Return what was said of alerts: nothing on looking back."""
+    return () if recorded.is_look_back else tuple(alert.reason for alert in alerts)
 
 
 def _record_end(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.alerts.life import SERVICE, AlertEvent, EventKind
+from monitoring.alerts.events import SERVICE, AlertEvent, EventKind
 
 Figures = Mapping[str, Any]
 #: Years named as the worst of the weather.
@@ -128,6 +128,18 @@ def _history(events: Sequence[AlertEvent]) -> Iterator[str]:
     yield "What happened to it:" if events else "Nothing is recorded of its life."
     for event in events:
         yield f"{event.number}. {event.happened_at:%Y-%m-%d} {happening(event)}"
+
+
+def with_names(events: Sequence[AlertEvent], names: Mapping[str, str]) -> tuple[AlertEvent, ...]:
+    """Return events for a person to read: names for the ids of contacts, where the contact still exists."""
+    return tuple(
+        replace(
+            event,
+            actor=names.get(event.actor, event.actor),
+            assignee=names.get(event.assignee, event.assignee),
+        )
+        for event in events
+    )
 
 
 def happening(event: AlertEvent) -> str:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.alert_words import Grounds, explanation, happening
+from flows.commands.alert_words import Grounds, explanation, happening, with_names
+from flows.commands.contacts import contacts_of
 from flows.commands.looking import FormatOption, ParkOption
 from flows.commands.session import session_of
+from flows.operating.contacts import find_contact, names_of, refuse_personal
 from flows.tables import Format, Row, show
 from monitoring.alerts.alert import Level
-from monitoring.alerts.life import STANDING, AlertEvent, AlertState, EventKind, FieldResult, act, state_of
+from monitoring.alerts.events import AlertEvent, EventKind, FieldResult
+from monitoring.alerts.life import STANDING, AlertState, act, state_of
 from monitoring.errors import AlertError, WarehouseError
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ SHORT_ID = 8
 alerts = typer.Typer(help="Alerts: list and explain them, and record what is done about them.")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of an alert, or how it begins.")]
-ByOption = Annotated[str, typer.Option("--by", envvar="USER", help="Who does it.")]
+ByOption = Annotated[str, typer.Option("--by", envvar="USER", help="Who does it: id or name of a contact.")]
 NoteOption = Annotated[str, typer.Option(help="What there is to say.")]
 ReasonOption = Annotated[str, typer.Option(help="Why.")]
 
@@ -88,7 +91,17 @@ def list_alerts(
     with read(session_of(context).open().published) as reader:
         rows = reader.alert_states(park=park or None, level=level)
     kept = [row for row in rows if _is_chosen(row, status)]
-    show(_columns(kept, form), form, empty=_none_of(status), brief=BRIEF)
+    shown = _columns(_named(context, kept) if form is Format.TABLE else kept, form)
+    show(shown, form, empty=_none_of(status), brief=BRIEF)
+
+
+def _named(context: typer.Context, rows: Sequence[Record]) -> list[Record]:
+    """Return alerts with the names of those assigned, as far as they are still known.
+
+    For people only: JSON and CSV, which are kept and passed on, hold the ids.
+    """
+    names = names_of(contacts_of(context))
+    return [{**row, "assignee": names.get(row["assignee"], row["assignee"])} for row in rows]
 
 
 def _is_chosen(row: Record, status: Chosen) -> bool:
@@ -120,8 +133,10 @@ def show_alert(context: typer.Context, alert: IdArgument, form: FormatOption = F
     if form is not Format.TABLE:
         show(_as_rows(row, events, form), form)
         return
-    show([{"": name, "value": str(row[name])} for name in COLUMNS if row[name] not in ("", None)], form)
-    happened = [{**dataclasses.asdict(event), "what": happening(event)} for event in events]
+    (named,) = _named(context, [row])
+    show([{"": name, "value": str(named[name])} for name in COLUMNS if named[name] not in ("", None)], form)
+    told = with_names(events, names_of(contacts_of(context)))
+    happened = [{**dataclasses.asdict(event), "what": happening(event)} for event in told]
     show(happened, form, empty="nothing is recorded of its life", brief=EVENT_BRIEF)
 
 
@@ -137,7 +152,8 @@ def explain(context: typer.Context, alert: IdArgument) -> None:
 
     with read(session_of(context).open().published) as reader:
         grounds = grounds_of(reader, find_alert(reader, alert))
-    for line in explanation(grounds):
+    told = with_names(grounds.events, names_of(contacts_of(context)))
+    for line in explanation(dataclasses.replace(grounds, events=told)):
         typer.echo(line)
 
 
@@ -160,23 +176,28 @@ def grounds_of(reader: Reader, alert: Record) -> Grounds:
 
 def acknowledge(context: typer.Context, alert: IdArgument, by: ByOption = "", note: NoteOption = "") -> None:
     """Record that somebody has seen an alert."""
-    _record(context, alert, lambda life, now: act(life, EventKind.ACKNOWLEDGED, by, now, note=note))
+    who, said = _who(context, by), _said(note)
+    _record(context, alert, lambda life, now: act(life, EventKind.ACKNOWLEDGED, who, now, note=said))
 
 
 def assign(
     context: typer.Context,
     alert: IdArgument,
-    to: Annotated[str, typer.Option(help="Who is to look at the woodland.")],
+    to: Annotated[str, typer.Option(help="Who is to look at the woodland: id or name of a contact.")],
     by: ByOption = "",
     note: NoteOption = "",
 ) -> None:
     """Record who is to look at the woodland of an alert; a later assignment replaces it."""
-    _record(context, alert, lambda life, now: act(life, EventKind.ASSIGNED, by, now, assignee=to, note=note))
+    who, whom, said = _who(context, by), _who(context, to), _said(note)
+    _record(
+        context, alert, lambda life, now: act(life, EventKind.ASSIGNED, who, now, assignee=whom, note=said)
+    )
 
 
 def dismiss(context: typer.Context, alert: IdArgument, reason: ReasonOption, by: ByOption = "") -> None:
     """Put an alert aside, with the reason; it comes back by itself only when its level rises."""
-    _record(context, alert, lambda life, now: act(life, EventKind.DISMISSED, by, now, note=reason))
+    who, said = _who(context, by), _said(reason)
+    _record(context, alert, lambda life, now: act(life, EventKind.DISMISSED, who, now, note=said))
 
 
 def field(
@@ -187,14 +208,30 @@ def field(
     note: NoteOption = "",
 ) -> None:
     """Record what was found in the woodland; the alert stays in the state it is in."""
+    who, said = _who(context, by), _said(note)
     _record(
-        context, alert, lambda life, now: act(life, EventKind.FIELD_RESULT, by, now, result=result, note=note)
+        context,
+        alert,
+        lambda life, now: act(life, EventKind.FIELD_RESULT, who, now, result=result, note=said),
     )
 
 
 def reopen(context: typer.Context, alert: IdArgument, reason: ReasonOption, by: ByOption = "") -> None:
     """Take up an alert again that was dismissed or has expired."""
-    _record(context, alert, lambda life, now: act(life, EventKind.REOPENED, by, now, note=reason))
+    who, said = _who(context, by), _said(reason)
+    _record(context, alert, lambda life, now: act(life, EventKind.REOPENED, who, now, note=said))
+
+
+def _who(context: typer.Context, asked: str) -> str:
+    """Return the id of the contact meant; the log stores nothing else of a person.
+
+    Nobody at all is for the event itself to refuse.
+    """
+    return find_contact(contacts_of(context), asked).id if asked.strip() else ""
+
+
+def _said(note: str) -> str:
+    return refuse_personal(note, "note")
 
 
 def _record(context: typer.Context, asked: str, made: Callable[[AlertState, datetime], AlertEvent]) -> None:
@@ -211,7 +248,8 @@ def _record(context: typer.Context, asked: str, made: Callable[[AlertState, date
         event = made(life_of(writer.reader, alert_id), now)
         writer.load_alert_events([event], now=now)
         writer.publish(workspace.published)
-    typer.echo(f"alert {alert_id}: {happening(event)}")
+    (told,) = with_names([event], names_of(contacts_of(context)))
+    typer.echo(f"alert {alert_id}: {happening(told)}")
 
 
 def life_of(reader: Reader, alert_id: str) -> AlertState:

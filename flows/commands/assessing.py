@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.assessed_files import FileFormat, write_assessed
+from flows.tables import FileFormat
 from monitoring.alerts.alert import Level
 from monitoring.wording import counted
 
 if TYPE_CHECKING:
     from flows.assessing.find import Findings
-    from flows.histories_file import HistoriesReading
+    from flows.own_table.histories import HistoriesReading
     from monitoring.seasons import Season
 
 
@@ -34,7 +34,8 @@ def assess(
 ) -> None:
     """Test a table of annual histories and write what it shows, without a warehouse or settings."""
     from flows.assessing.find import find
-    from flows.histories_file import read_histories
+    from flows.own_table.assessed import write_assessed
+    from flows.own_table.histories import read_histories
     from flows.targets import read_target
     from flows.workspace import BUILT_IN_SCIENCE
     from monitoring.errors import QualityError

@@ -61,7 +61,7 @@ def calibrate(
     """Measure false alarms and power of the alert rule in simulated woodlands, and record them."""
     from dataclasses import replace
 
-    from flows.calibrating import figures_of, record_calibration
+    from flows.assessing.calibrating import figures_of, record_calibration
     from monitoring.calibration.figures import Asked
 
     workspace = workspace_of(session_of(context))
@@ -102,7 +102,7 @@ def _start(workspace: Workspace | None, fitted: bool | None) -> tuple[World, str
 
     Where it was not said which, the noise is fitted if the published histories allow it.
     """
-    from flows.calibrating import start_world
+    from flows.assessing.calibrating import start_world
 
     if fitted is False or (fitted is None and (workspace is None or not workspace.published.is_file())):
         return World(), REFERENCE

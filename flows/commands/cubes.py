@@ -11,16 +11,16 @@ import typer
 
 from flows.commands.looking import FormatOption, find_woodland
 from flows.commands.session import session_of
-from flows.exporting import Kind, export
+from flows.cubes.exporting import Kind, export
 from flows.tables import Format, Row, show
-from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
-from monitoring.grid import Block
 from monitoring.scenes import Sensor
 
 if TYPE_CHECKING:
+    from flows.workspace import Workspace
+    from monitoring.grid import Block
     from warehouse.cube import Cube
-    from warehouse.cube_cutout import Cutout
+    from warehouse.cube.cutout import Cutout
 
 cube = typer.Typer(help="The pixel cube: every observation of every woodland pixel.", no_args_is_help=True)
 
@@ -92,7 +92,7 @@ def export_woodland(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write a woodland's own pixels as a small (time, y, x) cube with coordinates and provenance."""
-    from warehouse.cube_cutout import Cutout
+    from warehouse.cube.cutout import Cutout
 
     workspace = session_of(context).open()
     woodland_id = find_woodland(woodland, workspace.woodlands)

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.looking import FormatOption
 from flows.commands.session import Session, session_of
-from flows.tables import Format, show
-from warehouse.reader import Record
+from flows.tables import Format, Row, show
+
+if TYPE_CHECKING:
+    from warehouse.reader import Record
 
 #: What fits on a terminal; JSON and CSV hold every column.
-PARKS_BRIEF = (
-    "park", "woodland_class", "weighting", "n_woodlands", "n_years", "slope", "slope_low", "slope_high",
-    "p_permutation", "p_dietz_killeen", "reason",
-)  # fmt: skip
-CONTRASTS_BRIEF = (
-    "park", "n_years", "n_pairs", "slope", "slope_low", "slope_high", "p", "balance_worst",
-    "is_era_stable", "sign_flip_p", "reason",
-)  # fmt: skip
 GATES_BRIEF = ("gate", "name", "scope", "of", "state", "reason")
 #: Columns that say how an assessment is stored, not what it found.
 STORED = ("target", "encoder", "head", "config_hash", "series_hash", "run_id", "recorded_at")
 NOTHING = "no season has been assessed yet"
+REMEMBERED = "memory above 0.1: the years are not exchangeable there, and p is too small"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -41,7 +36,12 @@ def parks(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
     with read(session_of(context).open().published) as reader:
         rows = reader.park_trends()
     named = [{**row, "park": row["park"] or "the whole"} for row in rows]
-    _show(named, form, PARKS_BRIEF)
+    if form is not Format.TABLE:
+        _show(named, form)
+        return
+    show([_park_line(row) for row in named], form, empty=NOTHING)
+    if any(row["warning"] for row in named):
+        typer.echo(REMEMBERED)
 
 
 def contrasts(
@@ -60,7 +60,10 @@ def contrasts(
         return
     with read(session.open().published) as reader:
         rows = reader.contrasts()
-    _show(rows, form, CONTRASTS_BRIEF)
+    if form is not Format.TABLE:
+        _show(rows, form)
+        return
+    show([_contrast_line(row) for row in rows], form, empty=NOTHING)
 
 
 def mixed_model_row(session: Session) -> Record:
@@ -102,6 +105,43 @@ def gates(
         raise typer.Exit(1)
 
 
-def _show(rows: Sequence[Record], form: Format, brief: Sequence[str]) -> None:
+def _park_line(row: Record) -> Row:
+    return {
+        "park": row["park"],
+        "class": row["woodland_class"],
+        "by": row["weighting"],
+        "n": row["n_woodlands"],
+        "slope ± 95 %": _slope(row),
+        "p": _short(row["p_permutation"]),
+        "Kendall": _short(row["p_dietz_killeen"]),
+        "memory": _short(row["memory"]),
+    }
+
+
+def _contrast_line(row: Record) -> Row:
+    return {
+        "park": row["park"],
+        "pairs": row["n_pairs"],
+        "slope ± 95 %": _slope(row),
+        "p": _short(row["p"]),
+        "balance": _short(row["balance_worst"]),
+        "eras": "as one" if row["is_era_stable"] else "differ",
+        "flip p": _short(row["sign_flip_p"]),
+        "memory": _short(row["autocorrelation"]),
+    }
+
+
+def _slope(row: Record) -> str:
+    """Return the slope with half its interval, which is symmetric, or why there is none."""
+    half = (row["slope_high"] - row["slope_low"]) / 2
+    return str(row["reason"]) or f"{row['slope']:.2f} ± {half:.2f}"
+
+
+def _short(figure: float) -> float:
+    """Return a figure of two digits."""
+    return float(f"{figure:.2g}")
+
+
+def _show(rows: Sequence[Record], form: Format, brief: Sequence[str] = ()) -> None:
     kept = [{name: value for name, value in row.items() if name not in STORED} for row in rows]
     show(kept, form, empty=NOTHING, brief=brief)

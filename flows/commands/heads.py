@@ -13,8 +13,8 @@ import typer
 
 from flows.commands.head_tables import SCORES, show_card
 from flows.commands.session import session_of
+from flows.modelling.registry import refuse_foreign
 from flows.progress import counting, progress_bars
-from flows.registry import refuse_foreign
 from flows.tables import Format, Row, show
 from monitoring.errors import CardMismatchError, ModelError, SampleError, SettingsError
 
@@ -69,7 +69,7 @@ def train(
 ) -> None:
     """Fit a head: candidates compared by held-out places, intervals calibrated, everything on its card."""
     refuse_halves(embeddings, out, target, samples)
-    from flows.training import Lesson, fit_from_cube, fit_from_file, keep
+    from flows.modelling.training import Lesson, fit_from_cube, fit_from_file, keep
     from models.heads.candidates.registry import chosen_candidates
     from models.heads.head import save_head
 
@@ -153,9 +153,9 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Predict from embeddings: sample_id, mean, sd, lo90, hi90, applicable (empty where nothing was seen)."""
-    from flows.embedding_files import read_named_embeddings
+    from flows.estimating.seats import choose_device
     from flows.files import write_whole
-    from flows.seats import choose_device
+    from flows.modelling.embedding_files import read_named_embeddings
 
     if out.suffix.lower() != ".csv":
         raise SettingsError(f"--out {out}: the name must end in .csv")

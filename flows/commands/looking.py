@@ -1,41 +1,34 @@
-"""Commands that look: histories, trends, reports, boundaries, the state of the service."""
+"""Commands that look: trends, reports, boundaries, the state of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.session import session_of
 from flows.tables import Format, Row, show
 from monitoring.errors import WarehouseError
-from monitoring.woodlands import Woodland
-from warehouse.reader import Record
+
+if TYPE_CHECKING:
+    from flows.operating.rooms import House
+    from monitoring.woodlands import Woodland
+    from warehouse.reader import Record
 
 woodlands = typer.Typer(help="Boundary files.", no_args_is_help=True)
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows come out.")]
 ParkOption = Annotated[str, typer.Option(help="One park only.")]
 
-#: Columns of `history`, in the order people ask for them.
-HISTORY = (
-    "season", "is_final", "why_not_final", "mean", "sd", "sd_place", "sd_year", "coverage",
-    "applicable_share", "is_applicable", "n_pixels", "n_s2", "n_s1_ascending", "n_s1_descending", "n_snow",
-    "n_leaf_on", "n_leaf_off", "is_phenology_covered", "encoder", "head", "run_id",
-)  # fmt: skip
 TRENDS = (
     "woodland_id", "woodland", "park", "status", "season", "n", "slope", "slope_low", "slope_high", "p", "q",
     "decline_fraction", "decline_probability", "tested_slope", "tested_se", "degrees_of_freedom", "memory",
     "p_mann_kendall", "minimum_detectable_slope", "look", "q_allowed", "reason",
 )  # fmt: skip
 #: What fits on a terminal; JSON and CSV hold every column.
-HISTORY_BRIEF = (
-    "season", "mean", "sd", "sd_year", "coverage", "applicable_share", "n_s2", "n_s1_ascending",
-    "n_s1_descending",
-)  # fmt: skip
 TRENDS_BRIEF = (
     "woodland_id", "woodland", "status", "n", "slope", "slope_low", "slope_high", "q", "decline_probability",
 )  # fmt: skip
@@ -49,29 +42,11 @@ MOST_ROWS = 20
 
 def add_commands(app: typer.Typer) -> None:
     """Add this room's commands to the command line."""
-    app.command()(history)
     app.command()(trends)
     app.command()(report)
     app.command()(status)
     woodlands.command("check")(woodlands_check)
     app.add_typer(woodlands, name="woodlands")
-
-
-def history(
-    context: typer.Context,
-    woodland: Annotated[str, typer.Argument(help="Id or name of a woodland.")],
-    form: FormatOption = Format.TABLE,
-) -> None:
-    """Show the history of one woodland: what was estimated for each season, and how surely."""
-    from warehouse.reader import read
-
-    workspace = session_of(context).open()
-    target = workspace.science.estimation.target
-    with read(workspace.published) as reader:
-        woodland_id = find_woodland(woodland, reader.woodland_values())
-        rows = reader.history(woodland_id, target)
-    empty = f"woodland {woodland_id}: no season is estimated yet"
-    show(_columns(rows, HISTORY), form, empty=empty, brief=HISTORY_BRIEF)
 
 
 def find_woodland(asked: str, known: tuple[Woodland, ...]) -> str:
@@ -104,11 +79,15 @@ def report(
     at: Annotated[datetime | None, typer.Option(help="Date to print (UTC); fixes the bytes.")] = None,
 ) -> None:
     """Write the report of a season as an accessible PDF."""
-    from flows.reporting import write_season_report
+    from flows.reporting import record_report, write_season_report
 
-    moment = (at.replace(tzinfo=UTC) if at else datetime.now(UTC)).replace(microsecond=0)  # Typst's finest
-    path = write_season_report(session_of(context).open(), season, park, out, moment)
-    typer.echo(f"report in {path}")
+    workspace, now = session_of(context).open(), datetime.now(UTC)
+    moment = (at.replace(tzinfo=UTC) if at else now).replace(microsecond=0)  # Typst's finest
+    told = write_season_report(workspace, season, park, out, moment)
+    typer.echo(f"report in {told.path}")
+    trouble = record_report(workspace, told, now)
+    if trouble:
+        typer.echo(f"underwood: report {out}: {trouble}", err=True)
 
 
 def woodlands_check(
@@ -149,20 +128,39 @@ def status(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
 
     Exit 1 when something is in quarantine or could not be read. CSV holds what is held back, with its reason.
     """
-    from flows.standing import standing_of
+    from flows.operating.rooms import house_of
+    from flows.operating.standing import standing_of
     from warehouse.reader import read
 
-    with read(session_of(context).open().published) as reader:
+    workspace = session_of(context).open()
+    with read(workspace.published) as reader:
         found = standing_of(reader)
+    house = house_of(workspace)
     if form is Format.TABLE:
         show(found.seasons, form, empty="no season has been run yet", brief=SEASONS_BRIEF)
         _section("not final", found.not_final, empty="every season is final")
         _section("not read", found.unread, empty="every asset was read", brief=UNREAD_BRIEF)
         _section("in quarantine", found.quarantine, empty="nothing is in quarantine")
+        _kept(house, found.seasons)
     else:
-        show(found.held_back if form is Format.CSV else [found.as_row], form)
+        show(found.held_back if form is Format.CSV else [{**found.as_row, "kept": house.as_row}], form)
     if found.quarantine or found.unread:
         raise typer.Exit(1)
+
+
+def _kept(house: House, seasons: Sequence[Row]) -> None:
+    """Write what lies on disk, and when it was refreshed."""
+    from flows.operating.rooms import in_words
+
+    rooms = [room for room in house.rooms if room.files]
+    _section(
+        "kept",
+        [{"room": room.room, "size": in_words(room.bytes), "holds": room.holds} for room in rooms],
+        empty="nothing is kept yet",
+    )
+    ended = [row["finished_at"] for row in seasons if row["finished_at"]]
+    last = f"{max(ended):%Y-%m-%d %H:%M} UTC" if ended else "never"
+    typer.echo(f"\nlast refreshed: {last}; scheduled, where it is deployed: {house.schedule}")
 
 
 def _section(title: str, rows: Sequence[Row], *, empty: str, brief: Sequence[str] = ()) -> None:

@@ -32,7 +32,7 @@ def write(
         raise SettingsError("map: name one of --woodland and --park")
     chosen = Season.parse(season)
     workspace = session_of(context).open()
-    from flows.mapping import park_area, woodland_area, write_map
+    from flows.mapping.mapping import park_area, woodland_area, write_map
 
     area = park_area(workspace, park) if park is not None else woodland_area(workspace, woodland or "")
     with progress_bars():

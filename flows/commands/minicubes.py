@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.cubes import cube
 from flows.commands.session import session_of
 from flows.progress import progress_bars
-from flows.settings import Settings, read_settings
-from flows.sources.addresses import is_web
-from flows.sources.assets.ranges import Ranges, local_ranges
-from flows.sources.assets.transport import Transport
-from flows.sources.catalogues.catalogue import open_catalogue
-from flows.sources.catalogues.signing import Secrets, signer
 from monitoring.errors import SettingsError, WarehouseError
-from monitoring.minicubes import minigrid
 from monitoring.scenes import S2_BANDS
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+    from flows.cubes.minicubes import MiniRequest
+    from flows.settings import Settings
 
 ALL_BANDS = ",".join(S2_BANDS)
 
@@ -46,7 +45,9 @@ def make(
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
 ) -> None:
     """Write the scenes around a point on a square grid: digital numbers as delivered, nearest neighbour."""
-    from flows.minicubes import MiniRequest, make_minicube, write_minicube
+    from flows.cubes.minicubes import MiniRequest, write_minicube
+    from flows.settings import read_settings
+    from monitoring.minicubes import minigrid
 
     if out.exists() and not force:
         raise WarehouseError(f"{out}: is there already; --force replaces it")
@@ -55,25 +56,30 @@ def make(
     if end < start:
         raise SettingsError(f"--from {start:%Y-%m-%d} --to {end:%Y-%m-%d}: the last day is before the first")
     request = MiniRequest(grid, names, _first(start), _last(end))
-    settings = None if catalogue else read_settings(session_of(context).config)
-    address, source = (settings.catalogue, settings.source) if settings else (catalogue, None)
-    transport = Transport(
-        per_host=settings.requests_per_host if settings else 24, sign=signer(_secrets(settings))
-    )
-
-    def ranges_of(address: str) -> Ranges:
-        return transport.at(address) if is_web(address) else local_ranges(address)
-
-    with progress_bars():
-        opened = open_catalogue(address, source, bands=names)
-        made = make_minicube(opened, request, ranges_of)
+    made = _made(request, catalogue, None if catalogue else read_settings(session_of(context).config))
     write_minicube(made, out)
     shape = " x ".join(str(made.sizes[name]) for name in ("time", "band", "y", "x"))
     typer.echo(f"{shape} (time, band, y, x), EPSG:{grid.epsg}, bounds {grid.bounds}: {out}")
 
 
-def _secrets(settings: Settings | None) -> Secrets:
-    return settings.access.secrets if settings else Secrets()
+def _made(request: MiniRequest, catalogue: str, settings: Settings | None) -> Dataset:
+    """Return the cube from a catalogue that was named, or from that of the settings with their keys."""
+    from flows.cubes.minicubes import make_minicube
+    from flows.sources.addresses import is_web
+    from flows.sources.assets.ranges import Ranges, local_ranges
+    from flows.sources.assets.transport import Transport
+    from flows.sources.catalogues.catalogue import open_catalogue
+    from flows.sources.catalogues.signing import Secrets, signer
+
+    address, source = (settings.catalogue, settings.source) if settings else (catalogue, None)
+    secrets, per_host = (settings.access.secrets, settings.requests_per_host) if settings else (Secrets(), 24)
+    transport = Transport(per_host=per_host, sign=signer(secrets))
+
+    def ranges_of(address: str) -> Ranges:
+        return transport.at(address) if is_web(address) else local_ranges(address)
+
+    with progress_bars():
+        return make_minicube(open_catalogue(address, source, bands=request.bands), request, ranges_of)
 
 
 def _first(day: datetime) -> datetime:

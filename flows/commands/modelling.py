@@ -11,7 +11,6 @@ import typer
 
 from flows.commands.session import Session, session_of
 from flows.progress import counting, progress_bars
-from flows.settings import service_home
 from monitoring.seasons import Season
 
 
@@ -39,7 +38,7 @@ def pretrain(
 ) -> None:
     """Pretrain the small encoder by Barlow Twins between random subsets of a pixel's year."""
     workspace = session_of(context).open_for_flows()
-    from flows.training import pretrain_student
+    from flows.modelling.training import pretrain_student
 
     window = Season.parse(first), Season.parse(last)
     with progress_bars():
@@ -65,7 +64,7 @@ def embed(
 
     A run that was killed goes on where it stopped when it is started again.
     """
-    from flows.embedding import Request, embed_file
+    from flows.modelling.embedding import Request, embed_file
 
     found = weights or pulled_weights(session_of(context), encoder)
     request = Request(encoder, source, out, found, device, precision, numbers.value, dims, memory)
@@ -79,4 +78,4 @@ def pulled_weights(session: Session, encoder: str) -> Path | None:
     from models.encoders.card import encoder_card
     from models.encoders.weights.shelf import find_weights
 
-    return find_weights(encoder_card(encoder), service_home(session.config))
+    return find_weights(encoder_card(encoder), session.home)

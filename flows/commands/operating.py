@@ -22,7 +22,7 @@ def deploy(context: typer.Context, form: Annotated[Format, typer.Option("--forma
     """Create or update the scheduled deployments on the Prefect server in use ($PREFECT_API_URL)."""
     session = session_of(context)
     workspace = session.open_for_flows()
-    from flows.deploy import deploy as create
+    from flows.operating.deploy import deploy as create
 
     show([asdict(made) for made in create(workspace.settings, session.config_file)], form)
 
@@ -34,7 +34,7 @@ def serve(
     """Run server, deployments and worker on this machine until interrupted."""
     session = session_of(context)
     workspace = session.open_for_flows()
-    from flows.deploy import serve as keep_serving
+    from flows.operating.deploy import serve as keep_serving
 
     typer.echo(f"serving on http://127.0.0.1:{port} until interrupted")
     keep_serving(workspace.settings, session.config_file, port)
@@ -42,7 +42,7 @@ def serve(
 
 def doctor(context: typer.Context, form: Annotated[Format, typer.Option("--format")] = Format.TABLE) -> None:
     """Check everything a season needs, one line each; exit 1 when something is wrong."""
-    from flows.doctor import examine
+    from flows.operating.doctor import examine
 
     findings = examine(session_of(context).config_file)
     show([asdict(finding) for finding in findings], form)

@@ -11,11 +11,11 @@ import typer
 from flows.commands.session import session_of
 from flows.progress import progress_bars
 from flows.tables import Format, Row, show
-from flows.workspace import Workspace
 from monitoring.errors import PanelError, SettingsError
 
 if TYPE_CHECKING:
-    from flows.panels import Compared, StoredPanel
+    from flows.estimating.panels import Compared, StoredPanel
+    from flows.workspace import Workspace
 
 panels = typer.Typer(help="Panels: frozen pixels that show whether an encoder drifts.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def list_panels(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
     """Show every panel and what its last comparison found."""
-    from flows.panels import every_folder, panel_paths
+    from flows.estimating.panels import every_folder, panel_paths
 
     workspace = session_of(context).open()
     paths = [path for folder in every_folder(workspace) for path in panel_paths(folder)]
@@ -47,7 +47,7 @@ def list_panels(context: typer.Context, form: FormatOption = Format.TABLE) -> No
 
 def readable(paths: Sequence[Path]) -> tuple[list[StoredPanel], list[str]]:
     """Return the panels that can be read, and a line for each that cannot."""
-    from flows.panels import read_panel
+    from flows.estimating.panels import read_panel
 
     stored: list[StoredPanel] = []
     damaged: list[str] = []
@@ -61,7 +61,7 @@ def readable(paths: Sequence[Path]) -> tuple[list[StoredPanel], list[str]]:
 
 def row_of(stored: StoredPanel) -> Row:
     """Return what is known of a panel: where it comes from, and what its last comparison found."""
-    from flows.panels import last_compared, last_looked
+    from flows.estimating.panels import last_compared, last_looked
 
     record, compared, looked = stored.panel.record, last_compared(stored), last_looked(stored)
     return {
@@ -92,7 +92,7 @@ def yes_or_no(value: bool) -> str:
 
 def report(stored: Sequence[StoredPanel], damaged: Sequence[str], *drifted: str) -> None:
     """Say on the error stream what is wrong; exit 1 for damage and drift, not for changed inputs."""
-    from flows.drift import inputs_warning
+    from flows.estimating.drift import inputs_warning
 
     for line in filter(None, map(inputs_warning, stored)):
         typer.echo(f"underwood: warning: {line}", err=True)
@@ -118,7 +118,7 @@ def check(context: typer.Context, form: FormatOption = Format.TABLE) -> None:
 
 def own_panels(workspace: Workspace) -> tuple[Path, ...]:
     """Return the panels of the encoder in use; SettingsError for one that is not computed here."""
-    from flows.panels import has_panels, panel_folder, panel_paths
+    from flows.estimating.panels import has_panels, panel_folder, panel_paths
 
     if not has_panels(workspace):
         raise SettingsError(f"encoder {workspace.encoder_card.id}: is not computed here, so it has no panels")
@@ -127,7 +127,7 @@ def own_panels(workspace: Workspace) -> tuple[Path, ...]:
 
 def check_each(workspace: Workspace, paths: Sequence[Path]) -> Iterator[str]:
     """Compare panels and look at their inputs; yield a line for each drift."""
-    from flows.drift import compare_panels, look_at_inputs, refusal
+    from flows.estimating.drift import compare_panels, look_at_inputs, refusal
 
     for stored, compared in compare_panels(workspace, paths):
         look_at_inputs(workspace, stored)
@@ -143,7 +143,7 @@ def accept(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Accept what the encoder says now; the old panels are kept."""
-    from flows.drift import accept_again
+    from flows.estimating.drift import accept_again
 
     workspace = session_of(context).open()
     chosen = chosen_panels(own_panels(workspace), block or [], everything)

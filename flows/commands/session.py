@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from flows.settings import CONFIG_VARIABLE, DEFAULT_CONFIG
-from flows.workspace import Workspace, open_workspace
-from monitoring.errors import WarehouseError
+from monitoring.errors import UnderwoodError, WarehouseError
+
+if TYPE_CHECKING:
+    from flows.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,21 @@ class Session:
     @property
     def config_file(self) -> Path:
         """The settings file of this call."""
+        from flows.settings import CONFIG_VARIABLE, DEFAULT_CONFIG
+
         return (self.config or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)).absolute()
+
+    @property
+    def home(self) -> Path:
+        """Where the service keeps what is its own, in the user's cache where there is no settings file."""
+        from flows.settings import service_home
+
+        return service_home(self.config)
 
     def open(self) -> Workspace:
         """Return the workspace; SettingsError when there is no such settings file."""
+        from flows.workspace import open_workspace
+
         return open_workspace(str(self.config_file))
 
     def open_for_flows(self) -> Workspace:
@@ -53,11 +67,18 @@ def keep_records_under(home: Path) -> None:
 
 @contextmanager
 def in_process() -> Iterator[None]:
-    """Run flows in this process for the length of the `with`.
+    """Run flows in this process for the length of the `with`; an error of ours leaves nothing behind."""
+    try:
+        with _heartbeats_where_heard():
+            yield
+    except UnderwoodError as error:
+        _let_go(error)
+        raise
 
-    Where no server is in use nobody listens for heartbeats, and each flow would wait half a second for
-    its own.
-    """
+
+@contextmanager
+def _heartbeats_where_heard() -> Iterator[None]:
+    """Send no heartbeats where no server listens to them: each flow would wait half a second for its own."""
     if "PREFECT_API_URL" in os.environ:
         yield
         return
@@ -65,6 +86,17 @@ def in_process() -> Iterator[None]:
 
     with temporary_settings(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames that an error and its causes passed through.
+
+    Prefect keeps a failed task's error until the process ends, and its frames keep the closed connection
+    to the warehouse, of which DuckDB then complains on stderr.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def session_of(context: typer.Context) -> Session:

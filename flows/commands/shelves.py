@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.session import Session, session_of
+from flows.modelling.registry import Kept, Shelf, shelves
 from flows.progress import progress_bars
-from flows.registry import Kept, Shelf, shelves
-from flows.settings import service_home
 from flows.tables import Format, Row, show
 from monitoring.errors import ModelError
 
 if TYPE_CHECKING:
-    from flows.promotion import HeadsCompared
+    from flows.modelling.promotion import HeadsCompared
     from flows.workspace import Workspace
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows come out.")]
@@ -57,7 +56,7 @@ def heads_folder(session: Session) -> Path:
     """Return where heads are kept: in the service's home, or the user's cache where there is no service."""
     if session.config_file.is_file():
         return session.open().heads
-    return service_home(session.config) / "heads"
+    return session.home / "heads"
 
 
 def tell_failures(found: Sequence[Kept]) -> None:
@@ -101,7 +100,7 @@ def compare(
 ) -> None:
     """Show what another head would say of the current histories; nothing is promoted and nothing loaded."""
     workspace = session_of(context).open_for_flows()
-    from flows.promotion import compare_heads
+    from flows.modelling.promotion import compare_heads
 
     with progress_bars():
         compared = compare_heads(workspace, kept_id(workspace, head), datetime.now(UTC))
@@ -115,7 +114,7 @@ def promote(
 ) -> None:
     """Let a head speak for its target, after a report of what changes in the current histories."""
     workspace = session_of(context).open_for_flows()
-    from flows.promotion import compare_heads, has_history, promote_head
+    from flows.modelling.promotion import compare_heads, has_history, promote_head, record_promotion
 
     now, head_id = datetime.now(UTC), kept_id(workspace, head)
     if head_id == workspace.shelf.promoted:
@@ -129,6 +128,7 @@ def promote(
         compared = compare_heads(workspace, head_id, now)
     show_compared(compared, form)
     write_report(compared, out or workspace.shelf.path(head_id))
+    record_promotion(workspace, compared, now)
     promote_head(workspace, head_id, now)
     typer.echo(
         f"head {head_id} promoted in place of {compared.now}. Its estimates are staged; to load them:\n"

@@ -12,7 +12,6 @@ import typer
 from flows.commands import shelves
 from flows.commands.session import session_of
 from flows.progress import advance, counting, progress_bars
-from flows.settings import service_home
 from flows.tables import Format, Row, show
 from monitoring.errors import ModelError, WeightsError
 
@@ -80,7 +79,7 @@ def shelf_of(context: typer.Context, chosen: Path | None) -> Path:
     """Return the folder of pulled weights: the chosen one, else that of the service or of the user."""
     from models.encoders.weights.shelf import SHELF
 
-    return chosen or service_home(session_of(context).config) / SHELF
+    return chosen or session_of(context).home / SHELF
 
 
 def row_of(card: EncoderCard, shelf: Path) -> Row:

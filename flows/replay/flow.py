@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from prefect import flow, task, unmapped
 from prefect.cache_policies import NO_CACHE
 
-from flows.drift import hold_to_panel
-from flows.listing import listing_path
+from flows.estimating.drift import hold_to_panel
+from flows.ingesting.listing import listing_path
 from flows.pipeline import gpu_seat, on_threads, sort_out
 from flows.progress import advance
 from flows.replay.years import BlockYear, ReplayPlan, ReplayReceipt, block_years, replay_block_year

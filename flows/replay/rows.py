@@ -12,9 +12,9 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.estimate import inputs_hash
+from flows.estimating.estimate import inputs_hash
 from flows.files import whole_file
-from flows.listing import Listing, listing_path, read_listing
+from flows.ingesting.listing import Listing, listing_path, read_listing
 from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
 from monitoring.gates.replay import ReplayDifference

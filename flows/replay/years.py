@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.estimate import embed, estimate_block
-from flows.listing import Listing, listing_path
+from flows.estimating.estimate import embed, estimate_block
+from flows.ingesting.listing import Listing, listing_path
 from flows.replay.rows import ReplayRow, inputs_of, listing_of, replay_path, write_replay
 from flows.replay.thinning import Targets, doomed_dates, lost_satellites, thinned
 from flows.workspace import Workspace

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from monitoring.science import Science
 from monitoring.seasons import Season
-from monitoring.trends.contrasts import ALL_PARKS, compare, least_squares, records_of
+from monitoring.trends.compared import compare, records_of
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.matching import ALL_PARKS
 from monitoring.trends.sites import Site
-from reports.content import NAN, ContrastLine, GroupYear, WoodlandLine
+from monitoring.trends.year_tests import least_squares
+from reports.contrasted import ContrastLine, GroupYear
 from reports.gather import group_years
-from reports.judged import BalanceLine
+from reports.judged import NAN, BalanceLine
+from reports.woodland import WoodlandLine
 from warehouse.reader import Reader, Record
 
 Floats = NDArray[np.float64]

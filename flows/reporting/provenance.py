@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from flows.reporting.words import current_model
-from reports.content import EncoderLine, HeadLine, Provenance
+from reports.made_by import EncoderLine, HeadLine, Provenance
 from warehouse.reader import Reader
 
 
@@ -27,9 +27,9 @@ def provenance_of(reader: Reader, target: str, park: str) -> Provenance:
         run_ids=tuple(sorted({row["run_id"] for row in rows})),
         catalogue_source=", ".join(sorted({row["source"] for row in scenes})) or "published embeddings",
         counts=(
-            ("scenes used", len({(row["source"], row["id"]) for row in scenes})),
-            ("woodland-season estimates", len(rows)),
-            ("runs", len({row["run_id"] for row in rows})),
+            ("Scenes used", len({(row["source"], row["id"]) for row in scenes})),
+            ("Estimates", len(rows)),
+            ("Runs of seasons", len({row["run_id"] for row in rows})),
         ),
     )
 

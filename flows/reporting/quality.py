@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from flows.standing import quarantine_rows
+from flows.operating.standing import quarantine_rows
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
-from reports.content import (
+from reports.observed import (
     GateLine,
     ObservationsOfYear,
     Quality,

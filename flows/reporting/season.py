@@ -12,6 +12,7 @@ from flows.reporting.calibration import calibration_of
 from flows.reporting.contrasts import contrast_lines
 from flows.reporting.provenance import provenance_of
 from flows.reporting.quality import quality_of
+from flows.reporting.recording import Told, told_by
 from flows.reporting.woodlands import with_weather, woodland_lines
 from flows.reporting.words import target_words
 from flows.sources.catalogues.provenance import SIMULATED
@@ -19,19 +20,21 @@ from flows.workspace import Workspace
 from monitoring.alerts.alert import Level
 from monitoring.errors import ReportError
 from monitoring.seasons import Season
-from reports.content import NotableYear, Provenance, ReportContent
+from reports.content import NotableYear, ReportContent
 from reports.gather import summary_of
+from reports.made_by import Provenance
 from reports.report import write_report
 from warehouse.reader import Reader, read
 
 
 def write_season_report(
     workspace: Workspace, season_id: str, park: str, out: Path, generated_at: datetime
-) -> Path:
+) -> Told:
     """Write the report of a final season, of one park or (park empty) of all, from the published snapshot."""
-    season = Season.parse(season_id)
+    season, target = Season.parse(season_id), workspace.science.estimation.target
     with read(workspace.published) as reader:
-        return write_report(report_content(reader, workspace, season, park, generated_at), out)
+        path = write_report(report_content(reader, workspace, season, park, generated_at), out)
+        return told_by(reader, path, season.id, park, target, generated_at)
 
 
 def report_content(

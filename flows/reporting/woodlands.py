@@ -16,8 +16,8 @@ from monitoring.trends.controls import Control, controls_among
 from monitoring.trends.histories import RichnessSeries
 from monitoring.trends.sites import Site
 from monitoring.wording import counted
-from reports.content import IndexYear, WoodlandLine, YearValue
 from reports.judged import AlertLine, HowTested
+from reports.woodland import IndexYear, WoodlandLine, YearValue
 from warehouse.reader import Reader, Record
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,11 +19,13 @@ from monitoring.gates.finding import GateFinding
 from monitoring.gates.gather import held_by, holding
 from monitoring.science import AlertRule
 from monitoring.seasons import Season
-from monitoring.statistics.change_points import Fall, fall_p, strongest_fall
-from monitoring.trends.controls import Control, series_to_test
-from monitoring.trends.histories import RichnessSeries, outside_words
+from monitoring.statistics.change_points import MIN_VALUES, Fall, fall_p, strongest_fall, strongest_falls
+from monitoring.trends.controls import Control, control_values
+from monitoring.trends.histories import RichnessSeries, on_common_years, outside_words
 from monitoring.trends.sites import Site
 from monitoring.trends.trend import Trend
+
+Floats = NDArray[np.float64]
 
 #: One-sided permutation p at which a fall between two levels is taken for real.
 STEP_P = 0.05
@@ -62,42 +64,34 @@ def raise_alerts(
     """
     _refuse_unfit(season, trends)
     history = {one.woodland_id: one for one in series}
-    tested = {
-        trend.woodland_id: _Tested(trend, *_tested_values(trend, history, controls))
-        for trend in trends
-        if np.isfinite(trend.p)
-    }
+    family = _tested([trend for trend in trends if np.isfinite(trend.p)], history, controls)
     looked_at = [
-        name
-        for name, each in tested.items()
-        if is_candidate(each.trend, rule) and not history[name].ends_outside
+        family.of(row)
+        for row, trend in enumerate(family.trends)
+        if is_candidate(trend, rule) and not history[trend.woodland_id].ends_outside
     ]
-    steps = {name: _step(tested[name]) for name in looked_at}
-    shared_years = _shared_step_years(tested.values()) if any(steps.values()) else frozenset()
+    steps = [own_step(each.years, each.values) for each in looked_at]
+    shared_years = shared_step_years(family.years, family.values) if any(steps) else frozenset()
     places, courses, evidence = sites or {}, dict(beside.courses), dict(beside.evidence)
     red = [finding for finding in beside.gates if finding.is_red]
-    grounds = (
-        _with_beside(
-            Grounds(
-                trend=tested[name].trend,
-                control=controls.get(name),
-                years=tested[name].years,
-                values=tested[name].values,
-                step=steps[name],
-                shared_step_years=shared_years,
-                is_large=tested[name].trend.decline_fraction >= rule.min_decline_fraction,
-                course=courses.get(name, Course.UNKNOWN),
-                evidence=evidence.get(name, ()),
-                left_out=outside_words(history[name]),
-            ),
-            places.get(name, Site(name)),
-            red,
+    alerts = []
+    for tested, step in zip(looked_at, steps, strict=True):
+        name = tested.trend.woodland_id
+        site = places.get(name, Site(name))
+        grounds = Grounds(
+            trend=tested.trend,
+            control=controls.get(name),
+            years=tested.years,
+            values=tested.values,
+            step=step,
+            shared_step_years=shared_years,
+            is_large=tested.trend.decline_fraction >= rule.min_decline_fraction,
+            course=courses.get(name, Course.UNKNOWN),
+            evidence=evidence.get(name, ()),
+            left_out=outside_words(history[name]),
         )
-        for name in looked_at
-    )
-    return tuple(
-        _alert(each, places.get(each.trend.woodland_id, Site("")), season, target) for each in grounds
-    )
+        alerts.append(_alert(_with_beside(grounds, site, red), site, season, target))
+    return tuple(alerts)
 
 
 def _with_beside(grounds: Grounds, site: Site, gates: Sequence[GateFinding]) -> Grounds:
@@ -120,17 +114,35 @@ def _refuse_unfit(season: str, trends: Sequence[Trend]) -> None:
 
 @dataclass(frozen=True)
 class _Tested:
+    """One woodland, with what the test looked at: the years and values without gaps, (n,)."""
+
     trend: Trend
     years: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: Floats
 
 
-def _tested_values(
-    trend: Trend, history: Mapping[str, RichnessSeries], controls: Mapping[str, Control]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if trend.woodland_id not in history:
-        raise TrendError(f"woodland {trend.woodland_id}: a trend without its series")
-    return series_to_test(history[trend.woodland_id], controls.get(trend.woodland_id))
+@dataclass(frozen=True)
+class _Family:
+    """All woodlands that were tested, with what the test looked at: values (W, T), NaN in a gap."""
+
+    trends: Sequence[Trend]
+    years: NDArray[np.int64]
+    values: Floats
+
+    def of(self, row: int) -> _Tested:
+        known = np.isfinite(self.values[row])
+        return _Tested(self.trends[row], self.years[known], self.values[row, known])
+
+
+def _tested(
+    trends: Sequence[Trend], history: Mapping[str, RichnessSeries], controls: Mapping[str, Control]
+) -> _Family:
+    for trend in trends:
+        if trend.woodland_id not in history:
+            raise TrendError(f"woodland {trend.woodland_id}: a trend without its series")
+    series = [history[trend.woodland_id] for trend in trends]
+    years, own = on_common_years(series)
+    return _Family(trends, years, own - control_values(series, controls, years))
 
 
 def is_candidate(trend: Trend, rule: AlertRule) -> bool:
@@ -139,23 +151,41 @@ def is_candidate(trend: Trend, rule: AlertRule) -> bool:
     return is_likely and trend.slope < 0
 
 
-def _step(tested: _Tested) -> Fall | None:
-    """Return the fall if two levels describe the series clearly better than a line, else None."""
-    fall = strongest_fall(tested.years, tested.values)
+def own_step(years: NDArray[np.int64], values: Floats) -> Fall | None:
+    """Return the fall that describes a series without gaps clearly better than a line does; None for none."""
+    fall = strongest_fall(years, values)
     is_better = fall.change < 0 and fall.step_variance <= STEP_VARIANCE_RATIO * fall.line_variance
-    return fall if is_better and fall_p(tested.values) <= STEP_P else None
+    return fall if is_better and fall_p(values) <= STEP_P else None
 
 
-def _shared_step_years(family: Collection[_Tested]) -> frozenset[int]:
-    if len(family) < SHARED_STEP_FAMILY:
+def shared_step_years(years: NDArray[np.int64], values: Floats) -> frozenset[int]:
+    """Return the years in which more than half of the series (W, T) fall from one clear level to another.
+
+    NaN is left out. Empty for fewer than six series: of three, two coincide easily.
+    """
+    if len(values) < SHARED_STEP_FAMILY:
         return frozenset()
-    falls = [strongest_fall(tested.years, tested.values) for tested in family]
-    clear = [
-        fall.year
-        for fall in falls
-        if fall.explained >= SHARED_STEP_EXPLAINED and fall.step_variance < fall.line_variance
-    ]
-    return frozenset(year for year, count in Counter(clear).items() if count > SHARED_STEP_SHARE * len(falls))
+    clear = [year for known, whole in _by_known_years(values) for year in _clear_falls(years[known], whole)]
+    return frozenset(
+        year for year, count in Counter(clear).items() if count > SHARED_STEP_SHARE * len(values)
+    )
+
+
+def _by_known_years(values: Floats) -> Iterator[tuple[NDArray[np.bool_], Floats]]:
+    """Yield (known years, values in them) of the series that know the same years."""
+    patterns, of = np.unique(np.isfinite(values), axis=0, return_inverse=True)
+    for number, known in enumerate(patterns):
+        yield known, values[of.ravel() == number][:, known]
+
+
+def _clear_falls(years: NDArray[np.int64], values: Floats) -> list[int]:
+    """Return the year of each clear fall among series without gaps."""
+    if len(years) < MIN_VALUES:
+        return []
+    falls = strongest_falls(years, values)
+    is_clear = (falls.explained >= SHARED_STEP_EXPLAINED) & (falls.step_variance < falls.line_variance)
+    found: list[int] = falls.year[is_clear].tolist()
+    return found
 
 
 def _alert(grounds: Grounds, site: Site, season: str, target: str) -> Alert:

@@ -11,9 +11,9 @@ from scipy import stats
 
 from monitoring.errors import SettingsError
 from monitoring.science import MatchRule
-from monitoring.trends.contrasts import permutation_ps, sign_flip_p
 from monitoring.trends.matching import Matching, match
 from monitoring.trends.sites import Site
+from monitoring.trends.year_tests import permutation_ps, sign_flip_p
 
 Floats = NDArray[np.float64]
 

@@ -13,17 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.alerts.provisional import LOOKS_A_YEAR, provisional_alerts
-from monitoring.alerts.rule import (
-    SHARED_STEP_EXPLAINED,
-    SHARED_STEP_FAMILY,
-    SHARED_STEP_SHARE,
-    STEP_P,
-    STEP_VARIANCE_RATIO,
-)
+from monitoring.alerts.rule import own_step, shared_step_years
 from monitoring.calibration.worlds import Family, World, draw, series_of, sites_of
 from monitoring.errors import SettingsError
 from monitoring.science import AlertRule, TrendTest
-from monitoring.statistics.change_points import fall_p, strongest_fall
 from monitoring.statistics.mann_kendall import mann_kendall
 from monitoring.statistics.memory import variance_ratios
 from monitoring.statistics.multiplicity import adjusted_p
@@ -338,47 +331,12 @@ def _has_shared_step(family: Family, tested: Tested, rows: NDArray[np.intp]) -> 
     own_years = np.array([_step_year(family.years, tested.values[row]) for row in rows])
     if not own_years.any():
         return np.zeros(len(rows), bool)
-    return np.isin(own_years, sorted(_shared_years(family, tested)))
+    whole = tested.values[np.isfinite(tested.q)]
+    return np.isin(own_years, sorted(shared_step_years(family.years, whole)))
 
 
 def _step_year(years: NDArray[np.int64], values: Floats) -> int:
     """Return the year of the fall that describes a series better than a line; 0 for none."""
     known = np.isfinite(values)
-    fall = strongest_fall(years[known], values[known])
-    is_better = fall.change < 0 and fall.step_variance <= STEP_VARIANCE_RATIO * fall.line_variance
-    return fall.year if is_better and fall_p(values[known]) <= STEP_P else 0
-
-
-def _shared_years(family: Family, tested: Tested) -> frozenset[int]:
-    rows = np.flatnonzero(np.isfinite(tested.q))
-    if len(rows) < SHARED_STEP_FAMILY:
-        return frozenset()
-    clear = [
-        year for pattern in _by_known_years(tested.values[rows]) for year in _clear(family.years, *pattern)
-    ]
-    years, counts = np.unique(clear, return_counts=True)
-    return frozenset(years[counts > SHARED_STEP_SHARE * len(rows)].tolist())
-
-
-def _by_known_years(values: Floats) -> Iterator[tuple[Flags, Floats]]:
-    """Yield (known years, values in them) of the rows that know the same years."""
-    patterns, of = np.unique(np.isfinite(values), axis=0, return_inverse=True)
-    for number, known in enumerate(patterns):
-        yield known, values[of.ravel() == number][:, known]
-
-
-def _clear(years: NDArray[np.int64], known: Flags, values: Floats) -> list[int]:
-    """Return the years of the clear falls among rows without gaps: `strongest_fall` of all at once."""
-    t, n = years[known], int(known.sum())
-    k = np.arange(1, n)
-    centred = values - values.mean(axis=1, keepdims=True)
-    before = np.cumsum(centred, axis=1)[:, :-1]
-    weighted = before * np.sqrt(n / (k * (n - k)))
-    split = np.argmax(weighted, axis=1)
-    total = (centred**2).sum(axis=1)
-    within = total - np.take_along_axis(weighted, split[:, None], axis=1)[:, 0] ** 2
-    time = t - t.mean()
-    line = total - (centred @ time) ** 2 / (time @ time)
-    is_clear = (total - within >= SHARED_STEP_EXPLAINED * total) & (within / (n - 3) < line / (n - 2))
-    found: list[int] = t[split[is_clear] + 1].tolist()
-    return found
+    fall = own_step(years[known], values[known])
+    return fall.year if fall else 0

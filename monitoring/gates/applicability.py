@@ -14,6 +14,7 @@ from monitoring.science import GateRule
 from monitoring.statistics.mann_kendall import mann_kendall
 from monitoring.statistics.theil_sen import theil_sen
 from monitoring.statistics.year_effects import median_by_year
+from monitoring.trends.histories import placed_on
 
 GATE, NAME = "G6", "applicable share"
 #: Years below which a fall of the share cannot be told from chance (5 years: one-sided p of at best 0.008).
@@ -38,11 +39,10 @@ def applicability_gate(
     years, shares = _on_common_years(seen)
     figures = _figures(years, shares, rule)
     parks = np.array([park_of.get(one.woodland_id, "") for one in seen], dtype=object)
+    of_each = zip(*(values.tolist() for values in figures.values()), strict=True)
     of_woodlands = [
-        _finding(
-            Scope.WOODLAND, one.woodland_id, {key: float(v[row]) for key, v in figures.items()}, min_share
-        )
-        for row, one in enumerate(seen)
+        _finding(Scope.WOODLAND, one.woodland_id, dict(zip(figures, own, strict=True)), min_share)
+        for one, own in zip(seen, of_each, strict=True)
     ]
     of_parks = [
         _park_finding(
@@ -56,10 +56,7 @@ def applicability_gate(
 
 def _on_common_years(seen: Sequence[SeenYears]) -> tuple[NDArray[np.int64], Floats]:
     years = np.unique(np.concatenate([one.years for one in seen]))
-    shares = np.full((len(seen), len(years)), np.nan)
-    for row, one in enumerate(seen):
-        shares[row, np.searchsorted(years, one.years)] = one.applicable_share
-    return years, shares
+    return years, placed_on(years, [(one.years, one.applicable_share) for one in seen])
 
 
 def _figures(years: NDArray[np.int64], shares: Floats, rule: GateRule) -> dict[str, Floats]:

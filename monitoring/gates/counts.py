@@ -15,6 +15,7 @@ from monitoring.gates.seen import SeenYears
 from monitoring.gates.stakes import loss_refused_unless_positive, p_words, per_cent
 from monitoring.science import GateRule
 from monitoring.statistics.permutations import share_at_least
+from monitoring.trends.histories import placed_on
 
 GATE, NAME = "G2", "observation counts"
 #: The fields of `SeenYears` that are held against the estimates.
@@ -90,14 +91,11 @@ def _unknown_by_park(tested: Floats, counts: Floats, parks: Sequence[str]) -> di
 
 def _counts(woodland_ids: Sequence[str], years: NDArray[np.int64], seen: Mapping[str, SeenYears]) -> Floats:
     """Return (W, T, 4), NaN where unknown."""
+    known = [(row, seen[name]) for row, name in enumerate(woodland_ids) if name in seen]
     counts = np.full((len(woodland_ids), len(years), len(COUNTS)), np.nan)
-    place = {int(year): column for column, year in enumerate(years.tolist())}
-    for row, woodland_id in enumerate(woodland_ids):
-        if woodland_id in seen:
-            one = seen[woodland_id]
-            inside = [i for i, year in enumerate(one.years.tolist()) if year in place]
-            columns = [place[int(one.years[i])] for i in inside]
-            counts[row, columns] = np.stack([getattr(one, name)[inside] for name in COUNTS], axis=1)
+    for column, name in enumerate(COUNTS):
+        of_one = placed_on(years, [(one.years, getattr(one, name)) for _, one in known])
+        counts[[row for row, _ in known], :, column] = of_one
     return counts
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ NEARBY = (0, -1, 1)
 _NO_SCATTER = 1e-12
 
 Floats = NDArray[np.float64]
+#: Park and block.
+_Place = tuple[str, str]
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True)
@@ -115,51 +120,80 @@ def seam_gate(
     loss_refused_unless_positive(loss)
     if tested.shape != (len(sites), len(years)):
         raise TrendError(f"seam gate: series {tested.shape}, expected {(len(sites), len(years))}")
-    rows = np.array([row for row, site in enumerate(sites) if site.woodland_id in set(candidates)], np.int64)
+    called = frozenset(candidates)
+    rows = np.array([row for row, site in enumerate(sites) if site.woodland_id in called], np.int64)
     if not len(rows):
         return ()
-    around, kinds = _neighbours(sites, years, departures(tested), references)
-    splits = strongest_splits(tested)[rows]
-    splits = clearest_nearby(around[rows], splits)
+    chosen = [sites[row] for row in rows.tolist()]
+    around, kinds = _neighbours(sites, years, departures(tested), references, {_place(one) for one in chosen})
+    splits = clearest_nearby(around[rows], strongest_splits(tested[rows]))
     own, near = steps_at(tested[rows], splits), steps_at(around[rows], splits)
-    looks = [_Look(own, near, i, int(years[splits[i]]), kinds[row]) for i, row in enumerate(rows.tolist())]
-    blocks = [sites[row].block for row in rows.tolist()]
-    return tuple(
-        _finding(block, [look for look, of in zip(looks, blocks, strict=True) if of == block], loss, rule)
-        for block in sorted(set(blocks))
-        if block
-    )
+    looks: dict[str, list[_Look]] = defaultdict(list)
+    for i, site in enumerate(chosen):
+        looks[site.block].append(_Look(own, near, i, int(years[splits[i]]), kinds.get(_place(site), "")))
+    return tuple(_finding(block, looks[block], loss, rule) for block in sorted(looks) if block)
+
+
+def _place(one: Site | ReferenceSite) -> _Place:
+    return one.park, one.block
 
 
 def _neighbours(
-    sites: Sequence[Site], years: NDArray[np.int64], away: Floats, references: Sequence[ReferenceSite]
-) -> tuple[Floats, list[str]]:
-    """Return the neighbours' year series of every woodland, (W, T), and who they are, empty for none."""
-    around, kinds = np.full(away.shape, np.nan), [""] * len(sites)
-    places = np.array([(site.park, site.block) for site in sites], dtype=object).reshape(-1, 2)
-    sites_of = np.array([(one.park, one.block) for one in references], dtype=object).reshape(-1, 2)
-    from_sites = _reference_departures(references, years)
-    for park, block in sorted({(site.park, site.block) for site in sites if site.block}):
-        here = (places[:, 0] == park) & (places[:, 1] == block)
-        near = (sites_of[:, 0] == park) & (sites_of[:, 1] == block)
-        if near.sum() >= MIN_NEIGHBOURS:
-            elsewhere = (sites_of[:, 0] == park) & ~near
-            series = median_by_year(from_sites[near], MIN_NEIGHBOURS) - _elsewhere(from_sites[elsewhere])
-            around[here], kind = series, f"{near.sum()} reference sites"
-        elif here.sum() > MIN_NEIGHBOURS:
-            elsewhere = (places[:, 0] == park) & ~here
-            around[here] = median_without_each(away[here], MIN_NEIGHBOURS) - _elsewhere(away[elsewhere])
-            kind = f"{here.sum() - 1} other woodlands"
-        else:
+    sites: Sequence[Site],
+    years: NDArray[np.int64],
+    away: Floats,
+    references: Sequence[ReferenceSite],
+    places: Collection[_Place],
+) -> tuple[Floats, dict[_Place, str]]:
+    """Return the neighbours' year series of the woodlands of some places, (W, T), and who they are.
+
+    NaN, and no words, where there are too few.
+    """
+    woods = _Places.of([_place(site) for site in sites], away)
+    sites_near = _Places.of([_place(one) for one in references], _reference_departures(references, years))
+    around, kinds = np.full(away.shape, np.nan), {}
+    for place in places:
+        here, near = woods.rows(place), sites_near.rows(place)
+        if not place[1]:
             continue
-        for row in np.flatnonzero(here):
-            kinds[row] = kind
+        if len(near) >= MIN_NEIGHBOURS:
+            series = median_by_year(sites_near.away[near], MIN_NEIGHBOURS)
+            around[here] = series - sites_near.elsewhere(place)
+            kinds[place] = f"{len(near)} reference sites"
+        elif len(here) > MIN_NEIGHBOURS:
+            around[here] = median_without_each(away[here], MIN_NEIGHBOURS) - woods.elsewhere(place)
+            kinds[place] = f"{len(here) - 1} other woodlands"
     return around, kinds
 
 
-def _elsewhere(away: Floats) -> Floats:
-    """Return the yearly median, zero where fewer than five have a value."""
-    return np.nan_to_num(median_by_year(away, MIN_NEIGHBOURS), nan=0.0)
+@dataclass(frozen=True)
+class _Places:
+    """Departures (W, T), and the rows of every park and of every place in it, ascending."""
+
+    away: Floats
+    of_park: Mapping[str, NDArray[np.int64]]
+    of_place: Mapping[_Place, NDArray[np.int64]]
+
+    @staticmethod
+    def of(places: Sequence[_Place], away: Floats) -> _Places:
+        parks: dict[str, list[int]] = defaultdict(list)
+        blocks: dict[_Place, list[int]] = defaultdict(list)
+        for row, place in enumerate(places):
+            parks[place[0]].append(row)
+            blocks[place].append(row)
+        return _Places(away, _as_arrays(parks), _as_arrays(blocks))
+
+    def rows(self, place: _Place) -> NDArray[np.int64]:
+        return self.of_place.get(place, np.array([], np.int64))
+
+    def elsewhere(self, place: _Place) -> Floats:
+        """Return the yearly median of the park's other places, zero where fewer than five have a value."""
+        others = np.setdiff1d(self.of_park[place[0]], self.rows(place), assume_unique=True)
+        return np.nan_to_num(median_by_year(self.away[others], MIN_NEIGHBOURS), nan=0.0)
+
+
+def _as_arrays(rows: Mapping[_Key, Sequence[int]]) -> dict[_Key, NDArray[np.int64]]:
+    return {key: np.array(of_one, np.int64) for key, of_one in rows.items()}
 
 
 def _reference_departures(references: Sequence[ReferenceSite], years: NDArray[np.int64]) -> Floats:

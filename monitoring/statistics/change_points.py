@@ -32,25 +32,50 @@ class Fall:
     """Share of the series' variance that the two levels explain, 0-1."""
 
 
+@dataclass(frozen=True)
+class Falls:
+    """The largest fall of each of K series, by arrays (K,); see `Fall`."""
+
+    year: NDArray[np.int64]
+    change: NDArray[np.float64]
+    step_variance: NDArray[np.float64]
+    line_variance: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+
 def strongest_fall(years: NDArray[np.int64], values: NDArray[np.float64]) -> Fall:
     """Return the fall that explains most of a series of at least four finite values, years ascending.
 
     ValueError for fewer. Two levels split where the drop, weighted by sqrt(k (n - k) / n), is largest: the
     least-squares split among the falling ones.
     """
-    n = len(values)
+    falls = strongest_falls(years, values[None, :])
+    return Fall(
+        year=int(falls.year[0]),
+        change=float(falls.change[0]),
+        step_variance=float(falls.step_variance[0]),
+        line_variance=float(falls.line_variance[0]),
+        explained=float(falls.explained[0]),
+    )
+
+
+def strongest_falls(years: NDArray[np.int64], values: NDArray[np.float64]) -> Falls:
+    """Return `strongest_fall` of every row of `values` (K, n), all finite, in the same years (n,)."""
+    n = len(years)
     if n < MIN_VALUES:
         raise ValueError(f"series of {n} values: a fall needs at least {MIN_VALUES}")
-    split = int(np.argmax(_weighted_falls(values[None, :])[0])) + 1
-    before, after = values[:split], values[split:]
-    total = float(np.sum((values - values.mean()) ** 2))
-    within = float(np.sum((before - before.mean()) ** 2) + np.sum((after - after.mean()) ** 2))
-    return Fall(
-        year=int(years[split]),
-        change=float(after.mean() - before.mean()),
+    split = _weighted_falls(values).argmax(axis=1) + 1
+    is_after = np.arange(n) >= split[:, None]
+    before = np.where(is_after, 0.0, values).sum(axis=1) / split
+    after = np.where(is_after, values, 0.0).sum(axis=1) / (n - split)
+    within = _squares(values - np.where(is_after, after[:, None], before[:, None]))
+    total = _squares(values - values.mean(axis=1, keepdims=True))
+    return Falls(
+        year=years[split],
+        change=after - before,
         step_variance=within / (n - 3),
-        line_variance=_line_residual(years, values) / (n - 2),
-        explained=1 - within / total if total > 0 else 0.0,
+        line_variance=_line_residuals(years, values) / (n - 2),
+        explained=np.where(total > 0, 1 - within / np.where(total > 0, total, 1.0), 0.0),
     )
 
 
@@ -108,6 +133,11 @@ def _weighted_falls(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return weighted
 
 
-def _line_residual(years: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-    t, y = years - years.mean(), values - values.mean()
-    return float(np.sum((y - t * (t @ y) / (t @ t)) ** 2))
+def _line_residuals(years: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    t, y = years - years.mean(), values - values.mean(axis=1, keepdims=True)
+    return _squares(y - np.outer(y @ t / (t @ t), t))
+
+
+def _squares(departures: NDArray[np.float64]) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = (departures**2).sum(axis=1)
+    return squares

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitoring.errors import TrendError
 from monitoring.statistics.year_effects import departures, median_by_year, median_without_each
-from monitoring.trends.histories import RichnessSeries, on_common_years
+from monitoring.trends.histories import RichnessSeries, on_common_years, placed_on
 from monitoring.trends.sites import Site
 
 #: Fewest other woodlands behind a control value: the median of five stands while two of them decline.
@@ -43,7 +43,10 @@ class Control:
 
 
 def park_controls(
-    series: Sequence[RichnessSeries], park_of: Mapping[str, str], control_ids: Collection[str]
+    series: Sequence[RichnessSeries],
+    park_of: Mapping[str, str],
+    control_ids: Collection[str],
+    leaf_type: str = "",
 ) -> dict[str, Control]:
     """Return the control of every woodland: the yearly median over the other woodland of its park.
 
@@ -55,13 +58,15 @@ def park_controls(
     out a shared decline as well: when most controls decline, a declining woodland looks stable, and no
     woodland looks worse than it is. A decline of a whole park shows in the woodland's own slope and in the
     park's summary, not in this test.
+
+    leaf_type is what all the series share, where they share one: the controls say so.
     """
     by_park: dict[str, list[RichnessSeries]] = defaultdict(list)
     for one in series:
         by_park[_park(park_of, one.woodland_id)].append(one)
     found: dict[str, Control] = {}
     for park, members in by_park.items():
-        found |= _controls_of(park, members, control_ids)
+        found |= _controls_of(park, members, control_ids, leaf_type)
     return found
 
 
@@ -79,12 +84,8 @@ def controls_among(series: Sequence[RichnessSeries], sites: Mapping[str, Site]) 
     for one in series:
         by_leaf_type[sites[one.woodland_id].leaf_type].append(one)
     for leaf_type in sorted(by_leaf_type.keys() - {""}):
-        matched = park_controls(by_leaf_type[leaf_type], park_of, others)
-        found |= {
-            name: replace(control, leaf_type=leaf_type)
-            for name, control in matched.items()
-            if not control.reason
-        }
+        matched = park_controls(by_leaf_type[leaf_type], park_of, others, leaf_type)
+        found |= {name: control for name, control in matched.items() if not control.reason}
     return found
 
 
@@ -95,28 +96,27 @@ def _park(park_of: Mapping[str, str], woodland_id: str) -> str:
 
 
 def _controls_of(
-    park: str, members: Sequence[RichnessSeries], control_ids: Collection[str]
+    park: str, members: Sequence[RichnessSeries], control_ids: Collection[str], leaf_type: str
 ) -> dict[str, Control]:
     if not park:
         return {one.woodland_id: _no_control("", "lies in no park") for one in members}
-    controls = [one for one in members if one.woodland_id in control_ids]
-    years, values = on_common_years(controls)
+    others = [one for one in members if one.woodland_id in control_ids]
+    years, values = on_common_years(others)
     away = departures(values)
-    shared = median_by_year(away, MIN_CONTROLS)
-    own = dict(zip((c.woodland_id for c in controls), median_without_each(away, MIN_CONTROLS), strict=True))
-    return {
-        one.woodland_id: _control(
-            park, years, own.get(one.woodland_id, shared), len(controls) - (one.woodland_id in own)
-        )
-        for one in members
-    }
+    shared = _control(park, years, median_by_year(away, MIN_CONTROLS), len(others), leaf_type)
+    found = dict.fromkeys((one.woodland_id for one in members), shared)
+    for one, own in zip(others, median_without_each(away, MIN_CONTROLS), strict=True):
+        found[one.woodland_id] = _control(park, years, own, len(others) - 1, leaf_type)
+    return found
 
 
-def _control(park: str, years: NDArray[np.int64], values: NDArray[np.float64], n_woodlands: int) -> Control:
+def _control(
+    park: str, years: NDArray[np.int64], values: NDArray[np.float64], n_woodlands: int, leaf_type: str
+) -> Control:
     known = np.isfinite(values)
     if not known.any():
         return _no_control(park, f"fewer than {MIN_CONTROLS} other woodlands in {park}")
-    return Control(park, years[known], values[known], n_woodlands)
+    return Control(park, years[known], values[known], n_woodlands, leaf_type=leaf_type)
 
 
 def _no_control(place: str, reason: str) -> Control:
@@ -127,12 +127,10 @@ def control_values(
     series: Sequence[RichnessSeries], controls: Mapping[str, Control], years: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return (W, T): zero for a woodland without control, NaN in a year its control lacks."""
+    found = [controls.get(one.woodland_id) for one in series]
+    held = [(row, control) for row, control in enumerate(found) if control is not None and not control.reason]
     values = np.zeros((len(series), len(years)))
-    for row, one in enumerate(series):
-        control = controls.get(one.woodland_id)
-        if control is not None and not control.reason:
-            known = dict(zip(control.years.tolist(), control.values.tolist(), strict=True))
-            values[row] = [known.get(year, np.nan) for year in years.tolist()]
+    values[[row for row, _ in held]] = placed_on(years, [(each.years, each.values) for _, each in held])
     return values
 
 

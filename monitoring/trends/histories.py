@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from monitoring.errors import TrendError
 
+#: Stands beyond the last year, equal to none.
+NO_YEAR = np.iinfo(np.int64).min
+
 
 @dataclass(frozen=True)
 class RichnessSeries:
@@ -61,12 +64,29 @@ def on_common_years(
     _refuse_repeats(series)
     for row in _suspects(series) if len(series) > 1 else range(len(series)):
         _refuse_bad(series[row])
-    all_years = _joined([one.years for one in series], np.int64)
-    years = np.unique(all_years)
-    values = np.full((len(series), len(years)), np.nan)
-    rows = np.repeat(np.arange(len(series)), [len(one.years) for one in series])
-    values[rows, np.searchsorted(years, all_years)] = _joined([one.mean for one in series], np.float64)
-    return years, values
+    years = np.unique(_joined([one.years for one in series], np.int64))
+    return years, placed_on(years, [(one.years, one.mean) for one in series])
+
+
+def placed_on(
+    years: NDArray[np.int64], rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
+) -> NDArray[np.float64]:
+    """Return rows of (own years, own values) on common years, (R, T), NaN where one has none.
+
+    years (T,) ascend. A value of a year that is not among them is left out.
+    """
+    placed = np.full((len(rows), len(years)), np.nan)
+    of_rows = [own for own, _ in rows]
+    own_years = _joined(of_rows, np.int64)
+    row = np.repeat(np.arange(len(rows)), _lengths(of_rows))
+    column = np.searchsorted(years, own_years)
+    inside = np.append(years, NO_YEAR)[column] == own_years
+    placed[row[inside], column[inside]] = _joined([values for _, values in rows], np.float64)[inside]
+    return placed
+
+
+def _lengths(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, parts), np.int64, len(parts))
 
 
 def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
@@ -75,13 +95,13 @@ def _joined(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[An
 
 def _suspects(series: Sequence[RichnessSeries]) -> NDArray[np.intp]:
     """Return the rows that a glance over all together does not clear, in order; the rest need no look."""
-    lengths = np.array([(len(one.years), len(one.mean), len(one.sd)) for one in series], int).reshape(-1, 3)
-    suspect = (lengths != lengths[:, :1]).any(axis=1)
-    suspect |= np.array([len(one.outside) > 0 for one in series], bool)
-    of_year, of_mean = (np.repeat(np.arange(len(series)), lengths[:, column]) for column in (0, 1))
-    years = _joined([one.years for one in series], np.int64)
-    suspect[of_year[1:][(np.diff(years) <= 0) & (np.diff(of_year) == 0)]] = True
-    suspect[of_mean[np.isinf(_joined([one.mean for one in series], np.float64))]] = True
+    years, means = [one.years for one in series], [one.mean for one in series]
+    n_years, n_means, n_sds = _lengths(years), _lengths(means), _lengths([one.sd for one in series])
+    suspect = (n_years != n_means) | (n_years != n_sds) | (_lengths([one.outside for one in series]) > 0)
+    of_year, of_mean = (np.repeat(np.arange(len(series)), lengths) for lengths in (n_years, n_means))
+    backwards = np.diff(_joined(years, np.int64)) <= 0
+    suspect[of_year[1:][backwards & (np.diff(of_year) == 0)]] = True
+    suspect[of_mean[np.isinf(_joined(means, np.float64))]] = True
     return np.flatnonzero(suspect)
 
 
@@ -110,7 +130,7 @@ def _refuse_bad(series: RichnessSeries) -> None:
 
 def _refuse_repeats(series: Sequence[RichnessSeries]) -> None:
     seen: set[str] = set()
-    for one in series:
+    for one in series if len({one.woodland_id for one in series}) < len(series) else ():
         if one.woodland_id in seen:
             raise TrendError(f"woodland {one.woodland_id}: given twice in one family")
         seen.add(one.woodland_id)

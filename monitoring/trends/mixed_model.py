@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from monitoring.science import MatchRule, TrendTest
-from monitoring.trends.contrasts import (
-    MIN_WOODLANDS,
-    MIN_YEARS_FOR_A_LINE,
-    ROUNDING,
-    compare,
-    least_squares,
-    records_of,
-)
+from monitoring.statistics.permutations import ROUNDING
+from monitoring.trends.compared import compare, records_of
+from monitoring.trends.contrasts import MIN_WOODLANDS
 from monitoring.trends.histories import RichnessSeries
 from monitoring.trends.matching import ALL_PARKS
 from monitoring.trends.sites import Site
+from monitoring.trends.year_tests import MIN_YEARS_FOR_A_LINE, least_squares
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

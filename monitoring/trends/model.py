@@ -18,7 +18,7 @@ from scipy.special import ndtr, stdtr
 from monitoring.statistics.mann_kendall import MannKendall
 from monitoring.statistics.memory import fit_memory, gls_lines, variance_ratios
 from monitoring.statistics.moderation import moderate
-from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.histories import RichnessSeries, placed_on
 
 Floats = NDArray[np.float64]
 
@@ -62,10 +62,8 @@ def prediction_ratios(series: Sequence[RichnessSeries], years: NDArray[np.int64]
     """Return how each year's prediction variance compares with its series' mean, (W, T); 1 where unknown."""
     variances = np.full(tested.shape, np.nan)
     known = [(row, one) for row, one in enumerate(series) if len(one.sd_year) == len(one.years)]
-    if known:
-        rows = np.repeat([row for row, _ in known], [len(one.years) for _, one in known])
-        places = np.searchsorted(years, np.concatenate([one.years for _, one in known]))
-        variances[rows, places] = np.concatenate([one.sd_year for _, one in known]) ** 2
+    sds = placed_on(years, [(one.years, one.sd_year) for _, one in known])
+    variances[[row for row, _ in known]] = sds**2
     return variance_ratios(variances, tested)
 
 

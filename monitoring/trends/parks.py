@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from monitoring.errors import TrendError
 from monitoring.science import TrendTest
@@ -23,6 +22,7 @@ from monitoring.statistics.regional import homogeneity, pooled_memory, regional_
 from monitoring.statistics.year_effects import departures
 from monitoring.trends.histories import RichnessSeries, on_common_years
 from monitoring.trends.sites import Site
+from monitoring.trends.year_tests import MIN_YEARS_FOR_A_LINE, least_squares
 
 NAN = float("nan")
 #: Values of `ParkTrend.scope`.
@@ -35,8 +35,6 @@ BY_AREA, BY_WOODLAND = "area", "woodland"
 WEIGHTINGS = (BY_AREA, BY_WOODLAND)
 #: A year counts that this share of the woodlands has, a woodland that has this share of those years.
 MIN_SHARE = 0.5
-#: Two parameters and one spare.
-MIN_YEARS_FOR_A_LINE = 3
 #: Memory from year to year above which orders of years are not equally likely.
 MAX_MEMORY = 0.1
 
@@ -275,7 +273,10 @@ def _trend(
 ) -> ParkTrend:
     n = len(panel.years)
     reason = _why_not(panel, rule)
-    slope, half_width = _line(panel.years, panel.year_series, rule.confidence)
+    has_line = n >= MIN_YEARS_FOR_A_LINE
+    slope, half_width = (
+        least_squares(panel.years, panel.year_series, rule.confidence) if has_line else (NAN, NAN)
+    )
     kendall = regional_kendall(panel.values, panel.weights)
     woodlands = _homogeneity(panel.departures, panel.weights, seed)
     between = _homogeneity_of_parks(parks, seed)
@@ -310,17 +311,6 @@ def _why_not(panel: _Panel, rule: TrendTest) -> str:
         return "no woodland" + (f": left out {panel.left_out}" if panel.left_out else "")
     n = len(panel.years)
     return "" if n >= rule.min_years else f"{n} common years, {rule.min_years} needed"
-
-
-def _line(years: NDArray[np.int64], values: NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    """Return the least-squares slope and half the width of its t interval; NaN below three years."""
-    if len(years) < MIN_YEARS_FOR_A_LINE:
-        return NAN, NAN
-    t, freedom = years - years.mean(), len(years) - 2
-    slope = float(t @ values / (t @ t))
-    residual = values - values.mean() - slope * t
-    error = np.sqrt(residual @ residual / freedom / (t @ t))
-    return slope, float(stats.t.isf((1 - confidence) / 2, freedom) * error)
 
 
 def _permutation_ps(panel: _Panel, seed: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ sys.path.append(str(Path(__file__).parent))
 
 #: Runs `underwood` with arguments in a folder, as its user would.
 Underwood = Callable[..., "subprocess.CompletedProcess[str]"]
+#: Returns one year of the simulated archive, which nobody may change.
+OneYear = Callable[[int], Path]
 #: Writes a settings file into a folder and returns its path.
 WriteSettings = Callable[..., Path]
 
@@ -27,13 +30,30 @@ WriteSettings = Callable[..., Path]
 @pytest.fixture(scope="session")
 def archive() -> Path:
     """The embedded archive, made once per state of the code that makes it."""
+    return archive_made_once()
+
+
+@pytest.fixture(scope="session")
+def one_year() -> OneYear:
+    """An archive of one year only, made once per state of the code; to be read, or copied and changed."""
+
+    def year_of_archive(year: int) -> Path:
+        return archive_made_once(f"-{year}", years=[year], processes=1)
+
+    return year_of_archive
+
+
+def archive_made_once(suffix: str = "", **how: Any) -> Path:
+    """Return an archive of the present code under the checkout's cache, though several processes ask."""
     from flows.archive import make_archive
+    from warehouse.lease import lease
 
     sources = sorted((ROOT / "flows" / "archive").glob("*.py"))
     state = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    directory = ROOT / ".cache" / f"archive-{state}"
+    directory = ROOT / ".cache" / f"archive-{state}{suffix}"
     directory.parent.mkdir(exist_ok=True)
-    return make_archive(directory).directory
+    with lease(directory.with_suffix(".lease"), wait_s=600):
+        return make_archive(directory, **how).directory
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +111,7 @@ def trained(
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server on loopback, for runs that need not start one each."""
-    from flows.deploy import server
+    from flows.operating.deploy import server
 
     home = str(tmp_path_factory.mktemp("prefect"))
     quiet = {

@@ -16,8 +16,8 @@ from fault_server import Asked
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from flows.ingest import IngestReceipt
-from flows.listing import Listing, read_listing
+from flows.ingesting.ingest import IngestReceipt
+from flows.ingesting.listing import Listing, read_listing
 from flows.workspace import Workspace
 from monitoring.grid import Block, PixelSet
 from monitoring.scenes import Sensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.commands import alerts as commands
+from flows.operating.contacts import add_contact, erase_contact
 from flows.workspace import open_workspace
 from monitoring.alerts.alert import Confidence, Course, Level, Severity
-from monitoring.alerts.life import events_of_look
+from monitoring.alerts.looking import events_of_look
 from monitoring.corroboration.evidence import Corroboration
 from monitoring.corroboration.evidence import Verdict as Says
-from monitoring.errors import AlertError, LeaseHeldError, WarehouseError
+from monitoring.errors import AlertError, ContactError, LeaseHeldError, WarehouseError
 from monitoring.gates.finding import GateFinding, Scope, State
 from monitoring.science import AlertRule
 from warehouse.lease import lease
@@ -40,8 +42,8 @@ class Service:
         self.config = folder / "underwood.toml"
         self.config.write_text('catalogue = "c.json"\nwoodlands = "w.gpkg"\nhome = "home"\n', "utf-8")
         self.workspace = open_workspace(str(self.config))
-        self.workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
-        fill(self.workspace.warehouse, self.workspace.published)
+        self.contacts = self.workspace.settings.home / "contacts.json"
+        self.rowan, self.hazel = (add_contact(self.contacts, name).id for name in ("Rowan", "Hazel"))
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, ["--config", str(self.config), "alerts", *arguments], env={"USER": ""})
@@ -96,9 +98,22 @@ def fill(warehouse: Path, published: Path) -> None:
         writer.publish(published)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What such a service keeps."""
+    home = tmp_path_factory.mktemp("filled") / "home"
+    (home / "published").mkdir(parents=True)
+    fill(home / "warehouse.duckdb", home / "published" / "underwood.duckdb")
+    return home
+
+
 @pytest.fixture
-def service(tmp_path: Path) -> Service:
-    return Service(tmp_path)
+def service(home: Path, tmp_path: Path) -> Service:
+    shutil.copytree(home, tmp_path / "home")
+    service = Service(tmp_path)
+    assert service.workspace.warehouse.is_file()
+    assert service.workspace.published.is_file()
+    return service
 
 
 def ids(rows: list[dict[str, object]]) -> list[object]:
@@ -123,7 +138,7 @@ def test_a_whole_life_by_hand(service: Service) -> None:
     assert "acknowledged by Rowan" in service.done("ack", "alert-a", "--note", "seen")
     assert "assigned to Hazel by Rowan" in service.done("assign", "alert-a", "--to", "Hazel")
     assert "field result not found" in service.done("field", "alert-a", "--result", "not found")
-    assert service.rows("list", "--level", "CONFIRMED")[0]["assignee"] == "Hazel"
+    assert service.rows("list", "--level", "CONFIRMED")[0]["assignee"] == service.hazel
     service.done("dismiss", "alert-a", "--reason", "nothing to be seen")
     assert ids(service.rows()) == ["alert-b"]
     assert ids(service.rows("list", "--status", "dismissed")) == ["alert-a"]
@@ -193,3 +208,30 @@ def test_a_snapshot_without_its_warehouse_can_be_read_but_not_acted_on(service: 
     assert len(service.rows()) == 2
     assert "only a snapshot of it is here" in service.refused("ack", "alert-a", "--by", "Rowan")
     assert not service.workspace.warehouse.exists()
+
+
+def test_the_log_knows_people_by_id_and_they_can_be_forgotten(service: Service) -> None:
+    service.done("assign", "alert-a", "--to", "hazel", "--note", "on 2026-01-15")
+    with read(service.workspace.published) as seen:
+        event = seen.alert_events(alert_id="alert-a")[-1]
+    assert (event.actor, event.assignee) == (service.rowan, service.hazel)
+    assert "Hazel" in service.run("show", "alert-a").stdout
+    erase_contact(service.contacts, service.hazel)
+    for told in (service.run("explain", "alert-a").stdout, service.run("show", "alert-a").stdout):
+        assert service.hazel in told
+        assert "Hazel" not in told
+
+
+def test_who_is_no_contact_and_notes_that_reach_a_person_are_refused(service: Service) -> None:
+    before = service.workspace.published.read_bytes()
+    for refused in (
+        ("ack", "alert-a", "--by", "Alder"),
+        ("assign", "alert-a", "--to", "alder@vale.example", "--by", "Rowan"),
+        ("ack", "alert-a", "--by", "Rowan", "--note", "ring 01865 275000"),
+        ("dismiss", "alert-a", "--by", "Rowan", "--reason", "ask hazel@vale.example"),
+    ):
+        error = service.run(*refused).exception
+        assert isinstance(error, ContactError)
+        assert "\n" not in str(error)
+        assert "@" not in str(error)
+    assert service.workspace.published.read_bytes() == before

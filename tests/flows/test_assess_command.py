@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from flows import cli
-from flows.assessed_files import ALERT_COLUMNS, TREND_COLUMNS
 from flows.commands import assessing
+from flows.own_table.assessed import ALERT_COLUMNS, TREND_COLUMNS
 from monitoring.errors import SeasonError, SourceError, WarehouseError
 
 YEARS = range(2017, 2026)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from click.testing import Result
 from shapely import box
 from typer.testing import CliRunner
 
-from flows.calibrating import last_calibration, record_calibration
+from flows.assessing.calibrating import last_calibration, record_calibration
 from flows.cli import app
+from flows.sources.boundaries.woodlands import read_woodlands
 from flows.workspace import open_workspace
 from monitoring.calibration.figures import Asked, Figure, Measure
 from monitoring.calibration.worlds import World
 from monitoring.errors import SettingsError, TrendError
 from monitoring.science import AlertRule, TrendTest
+from monitoring.woodlands import Woodland
 from warehouse.reader import read
 from warehouse.writer import open_writer
 
@@ -39,13 +41,15 @@ def run(*arguments: str) -> Result:
 class Service:
     """A published warehouse with two woodlands, too few to fit any noise to, and the command line on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, woodlands: Sequence[Woodland] = world.WOODLANDS) -> None:
         self.config = folder / "underwood.toml"
         self.config.write_text('catalogue = "c.json"\nwoodlands = "w.gpkg"\nhome = "home"\n', "utf-8")
         self.workspace = open_workspace(str(self.config))
         self.workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
         with open_writer(self.workspace.warehouse, now=NOW) as writer:
-            world.prepare(writer)
+            writer.load_woodlands(woodlands, now=NOW)
+            writer.load_models(world.MODELS, now=NOW)
+            writer.record_run(world.RUN)
             writer.publish(self.workspace.published)
 
     def calibrate(self, *arguments: str) -> Result:
@@ -130,11 +134,12 @@ def test_noise_cannot_be_fitted_to_histories_that_are_not_there(
     assert "there is no settings file" in str(refused.exception)
 
 
-def test_too_few_histories_fall_back_to_the_reference_unless_they_were_asked_for(service: Service) -> None:
+def test_too_few_histories_fall_back_to_the_reference_unless_they_were_asked_for(tmp_path: Path) -> None:
     woods = {"wood_id": ["a", "b"], "name": ["Ash Copse", "Birch Holt"], "status": "ASNW", "park": "Vale"}
     squares = [box(west, 50.9, west + 0.01, 50.91) for west in (-1.6, -1.5)]
-    path = service.config.parent / "w.gpkg"
+    path = tmp_path / "w.gpkg"
     gpd.GeoDataFrame(woods, geometry=squares, crs=4326).to_file(path)
+    service = Service(tmp_path, read_woodlands(path).woodlands)
     refused = run("--config", str(service.config), "calibrate", "--fitted", *SHORT)
     assert isinstance(refused.exception, TrendError)
     assert "0 woodlands with 5 years and a control" in str(refused.exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -337,7 +338,7 @@ def test_a_window_without_scenes_leaves_nothing(service: Service, tmp_path: Path
 @pytest.mark.parametrize("kind", ["netcdf", "zarr", "geotiff"])
 def test_the_same_export_is_the_same_bytes(service: Service, tmp_path: Path, kind: str) -> None:
     for name in ("one", "two"):
-        service.said(*COPSE, "--as", kind, "--out", tmp_path / name)
+        service.said(*COPSE, "--as", kind, "--out", tmp_path / name, "--to", "2024-01-30")
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
 
 
@@ -353,7 +354,7 @@ def test_an_earlier_export_is_replaced_only_when_told(service: Service, tmp_path
     before = bytes_of(tmp_path / "out")
     assert "is there already" in service.refusal(*export)
     assert bytes_of(tmp_path / "out") == before
-    service.said(*export, "--force")
+    service.said(*export, "--to", "2024-01-20", "--force")
     assert bytes_of(tmp_path / "out") != before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -427,9 +428,11 @@ def test_a_minicube_whose_last_day_is_before_its_first_is_wrong_use(tmp_path: Pa
     ("part", "said"),
     [("chunks", "array s2/values: "), ("manifests", ""), ("snapshots", "group s2: missing or damaged")],
 )
-def test_a_damaged_cube_is_one_line_that_names_it(tmp_path: Path, part: str, said: str) -> None:
-    service = start(tmp_path)
-    fill(service)
+def test_a_damaged_cube_is_one_line_that_names_it(
+    service: Service, tmp_path: Path, part: str, said: str
+) -> None:
+    sound, service = service, start(tmp_path)
+    shutil.copytree(sound.workspace.cube, service.workspace.cube)
     cube = service.workspace.cube / service.block.id
     for path in (cube / part).rglob("*"):
         path.write_bytes(bytes(byte ^ 0xFF for byte in path.read_bytes()))

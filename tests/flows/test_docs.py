@@ -16,7 +16,7 @@ import typer
 
 from flows.cli import app
 from flows.settings import Settings
-from monitoring.alerts.life import events_of_look
+from monitoring.alerts.looking import events_of_look
 from monitoring.science import AlertRule, Science
 from warehouse.records import AlertRow
 from warehouse.writer import open_writer

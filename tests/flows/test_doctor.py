@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,14 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.commands.looking import MOST_ROWS
-from flows.doctor import Finding, examine
+from flows.operating.doctor import Finding, examine
 from flows.sources.catalogues.catalogue import open_catalogue
 from flows.sources.catalogues.looks import look
 from warehouse.records import AssetFailureRow, BlockSeasonRow, QuarantineRow, RunRow
 from warehouse.writer import open_writer
+
+sys.path.append(str(Path(__file__).parents[1] / "warehouse"))  # the small world of the warehouse's own tests
+import warehouse_world as world
 
 NOW = datetime(2026, 2, 15, 3, tzinfo=UTC)
 ITEMS = {"type": "FeatureCollection", "features": [s2_item("2025-06-01")]}
@@ -166,7 +170,7 @@ def status(
     quarantine: Sequence[QuarantineRow] = (),
 ) -> Result:
     """What `status` says of a service that has loaded these rows."""
-    with open_writer(place / "warehouse.duckdb", now=NOW) as writer:
+    with open_writer(world.empty(place / "warehouse.duckdb"), now=NOW) as writer:
         for run in runs:
             writer.record_run(run)
         writer.load_block_seasons(blocks, now=NOW)

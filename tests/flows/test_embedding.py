@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.embedding import Request, embed_file
+from flows.modelling.embedding import Request, embed_file
 from models.encoders.card import card_with_dims, encoder_card
 from models.encoders.encoder import load_encoder
 from models.encoders.inputs.dpixel_files import read_dpixel_directory

@@ -13,8 +13,8 @@ from head_files import DIMS, IDS, N, embeddings_of, write_embeddings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import embedding_files
-from flows.embedding_files import read_named_embeddings, stated_encoder
+from flows.modelling import embedding_files
+from flows.modelling.embedding_files import read_named_embeddings, stated_encoder
 from models.encoders.card import encoder_card
 from monitoring.errors import SampleError
 

@@ -28,10 +28,9 @@ from ingest_world import (
     write_woods,
 )
 
-from flows.archive import make_archive
-from flows.ingest import IngestReceipt, ingest_block
-from flows.intake import take_in
-from flows.ledger import LONGEST_WAIT, MOST_RUNS, Entry, State, ledger_path, read_ledger, wait_after
+from flows.ingesting.ingest import IngestReceipt, ingest_block
+from flows.ingesting.intake import take_in
+from flows.ingesting.ledger import LONGEST_WAIT, MOST_RUNS, Entry, State, ledger_path, read_ledger, wait_after
 from flows.sources.assets.patience import Patience
 from flows.sources.assets.transport import Transport
 from flows.sources.catalogues.catalogue import open_catalogue
@@ -68,10 +67,9 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(one_year: Callable[[int], Path]) -> Path:
     """One year of the simulated archive."""
-    folder = tmp_path_factory.mktemp("served") / "archive"
-    return make_archive(folder, years=[SEASON.year], processes=1).directory
+    return one_year(SEASON.year)
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +190,7 @@ def test_so_does_a_season_of_a_whole_park(
     check_bounds(server, workspace)
 
 
+@pytest.mark.slow
 def test_what_could_not_be_had_is_named_and_is_there_once_the_faults_stop(
     server: FaultServer, settings: Path, undisturbed: Undisturbed
 ) -> None:
@@ -377,7 +376,7 @@ def test_a_catalogue_without_a_root_says_so_in_one_line(server: FaultServer, set
 _CHILD = """
 import sys
 from datetime import datetime
-from flows.ingest import ingest_block
+from flows.ingesting.ingest import ingest_block
 from flows.workspace import open_workspace
 from monitoring.seasons import Season
 workspace = open_workspace(sys.argv[1])

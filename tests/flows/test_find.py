@@ -24,8 +24,8 @@ from monitoring.gates.reference_sites import ReferenceSite
 from monitoring.science import GateRule, Science
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.contrasts import ALL_PARKS
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.matching import ALL_PARKS
 from monitoring.trends.sites import Site
 from monitoring.weather.years import WeatherYears
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -40,28 +42,56 @@ def the_whole() -> ParkTrend:
 class Service:
     """A published warehouse with an assessment, and the command line on it."""
 
-    def __init__(self, folder: Path, findings: tuple[GateFinding, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        assessed: Path,
+        findings: Sequence[GateFinding],
+        parks: Sequence[ParkTrend] = (),
+    ) -> None:
         self.config = folder / "underwood.toml"
         self.config.write_text('catalogue = "c.json"\nwoodlands = "w.gpkg"\nhome = "home"\n', "utf-8")
         workspace = open_workspace(str(self.config))
-        workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
+        workspace.warehouse.parent.mkdir(parents=True)
+        shutil.copy(assessed, workspace.warehouse)
         judged = world.assessment()
         with open_writer(workspace.warehouse, now=world.NOW) as writer:
-            world.prepare(writer)
-            world.load(writer, folder, world.history())
-            writer.load_trends([world.trend_row("a"), world.trend_row("b")], now=world.NOW)
             writer.load_gate_findings(
                 [GateFindingRow.of_finding(judged, each) for each in findings], now=world.NOW
             )
-            writer.load_park_trends([ParkTrendRow(judged, the_whole())], now=world.NOW)
+            writer.load_park_trends([ParkTrendRow(judged, each) for each in parks], now=world.NOW)
             writer.publish(workspace.published)
 
-    def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, ["--config", str(self.config), *arguments, "--format", "json"])
+    def run(self, *arguments: str, form: str = "json") -> Result:
+        return CliRunner().invoke(app, ["--config", str(self.config), *arguments, "--format", form])
 
 
-def test_a_red_gate_of_a_park_is_shown_and_ends_with_status_one(tmp_path: Path) -> None:
-    answer = Service(tmp_path, (PASSED, RED_PARK)).run("gates")
+@pytest.fixture(scope="module")
+def assessed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with an assessment that no gate has looked at."""
+    path = tmp_path_factory.mktemp("assessed") / "warehouse.duckdb"
+    with open_writer(path, now=world.NOW) as writer:
+        world.prepare(writer)
+        world.load(writer, path.parent, world.history())
+        writer.load_trends([world.trend_row("a"), world.trend_row("b")], now=world.NOW)
+        writer.load_park_trends([ParkTrendRow(world.assessment(), the_whole())], now=world.NOW)
+    return path
+
+
+@pytest.fixture(scope="module")
+def with_woods(tmp_path_factory: pytest.TempPathFactory, assessed: Path) -> Service:
+    """A service of which a gate speaks of two woodlands."""
+    return Service(tmp_path_factory.mktemp("woods"), assessed, (PASSED, QUIET_WOOD, RED_WOOD))
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory, assessed: Path) -> Service:
+    """A service of which no gate has found anything."""
+    return Service(tmp_path_factory.mktemp("without"), assessed, ())
+
+
+def test_a_red_gate_of_a_park_is_shown_and_ends_with_status_one(assessed: Path, tmp_path: Path) -> None:
+    answer = Service(tmp_path, assessed, (PASSED, RED_PARK)).run("gates")
     assert answer.exit_code == 1
     assert [(row["gate"], row["of"], row["state"]) for row in json.loads(answer.stdout)] == [
         ("G2", "", "passed"),
@@ -69,26 +99,37 @@ def test_a_red_gate_of_a_park_is_shown_and_ends_with_status_one(tmp_path: Path) 
     ]
 
 
-def test_a_red_gate_of_one_woodland_is_shown_and_no_failure_of_all(tmp_path: Path) -> None:
-    answer = Service(tmp_path, (PASSED, QUIET_WOOD, RED_WOOD)).run("gates")
+def test_a_red_gate_of_one_woodland_is_shown_and_no_failure_of_all(with_woods: Service) -> None:
+    answer = with_woods.run("gates")
     assert answer.exit_code == 0
     assert [row["of"] for row in json.loads(answer.stdout)] == ["", "b"]
 
 
-def test_all_gates_are_shown_when_asked(tmp_path: Path) -> None:
-    answer = Service(tmp_path, (PASSED, QUIET_WOOD, RED_WOOD)).run("gates", "--all")
+def test_all_gates_are_shown_when_asked(with_woods: Service) -> None:
+    answer = with_woods.run("gates", "--all")
     assert [row["of"] for row in json.loads(answer.stdout)] == ["", "a", "b"]
 
 
-def test_the_whole_is_called_the_whole(tmp_path: Path) -> None:
-    answer = Service(tmp_path, ()).run("parks")
+def test_the_whole_is_called_the_whole(without: Service) -> None:
+    answer = without.run("parks")
     assert answer.exit_code == 0
     (row,) = json.loads(answer.stdout)
     assert (row["park"], row["n_woodlands"], row["slope"]) == ("the whole", 2, 0.5)
     assert "series_hash" not in row
 
 
+def test_the_table_of_parks_gives_slope_and_error_on_one_line_and_warns_where_p_is_too_small(
+    without: Service, assessed: Path, tmp_path: Path
+) -> None:
+    quiet = without.run("parks", form="table")
+    assert "0.50 ± 0.40" in quiet.stdout
+    assert "too small" not in quiet.stdout
+    remembered = replace(the_whole(), scope="park", park="Vale", memory=0.4, warning="p is too small")
+    told = Service(tmp_path, assessed, (), (remembered,)).run("parks", form="table")
+    assert "memory above 0.1: the years are not exchangeable there, and p is too small" in told.stdout
+
+
 @pytest.mark.parametrize("command", ["contrasts", "gates"])
-def test_nothing_found_is_an_empty_list(tmp_path: Path, command: str) -> None:
-    answer = Service(tmp_path, ()).run(command)
+def test_nothing_found_is_an_empty_list(without: Service, command: str) -> None:
+    answer = without.run(command)
     assert (answer.exit_code, json.loads(answer.stdout)) == (0, [])

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows import histories_columns
-from flows.histories_file import HistoriesReading, read_histories
+from flows.own_table import columns as columns_read
+from flows.own_table.histories import HistoriesReading, read_histories
 from monitoring.errors import SeasonError, SourceError, TrendError, UnderwoodError
 from monitoring.science import Science
 from monitoring.seasons import Season
@@ -254,9 +254,9 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_what_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histories_columns, "MAX_ROWS", 1)
+    monkeypatch.setattr(columns_read, "MAX_ROWS", 1)
     assert refusal(tmp_path, f"{HEADER}\n{OAK}") == "2 rows, at most 1 are read"
-    monkeypatch.setattr(histories_columns, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(columns_read, "MAX_FILE_BYTES", 10)
     assert refusal(tmp_path, f"{HEADER}\n{OAK}") == "43 bytes, at most 10 are read"
 
 

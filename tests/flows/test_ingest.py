@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from ingest_world import write_woods
 
-from flows.ingest import ingest_block
-from flows.listing import LeftOut, Listing, read_listing, write_listing
+from flows.ingesting.ingest import ingest_block
+from flows.ingesting.listing import LeftOut, Listing, read_listing, write_listing
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import WarehouseError
 from monitoring.scenes import S2_BANDS, Scene, Sensor
@@ -22,22 +23,23 @@ from warehouse.cube import open_cube
 
 WriteSettings = Callable[..., Path]
 SEASON = Season(2025, 4)
+#: Woodlands of the first park, far apart.
+FAR_APART = ["HF-002", "HF-011", "HF-023"]
 NOW = datetime(2026, 1, 15, 3, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def year(one_year: Callable[[int], Path]) -> Path:
     """One year of the simulated archive."""
-    from flows.archive import make_archive
-
-    return make_archive(tmp_path_factory.mktemp("year") / "archive", years=[2025], processes=1).directory
+    return one_year(SEASON.year)
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, year: Path, write_settings: WriteSettings) -> Workspace:
     """A service on a copy of that year that a test may damage."""
     shutil.copytree(year, tmp_path / "archive")
-    return open_workspace(str(write_settings(tmp_path, tmp_path / "archive")))
+    woods = write_woods(tmp_path / "woods.gpkg", year / "woodlands.gpkg", FAR_APART)
+    return open_workspace(str(write_settings(tmp_path, tmp_path / "archive", woodlands=woods)))
 
 
 def first_block(workspace: Workspace) -> str:
@@ -70,7 +72,8 @@ def test_each_offset_rule_has_a_cube_of_its_own(
     workspace: Workspace, tmp_path: Path, write_settings: WriteSettings
 ) -> None:
     block = workspace.blocks[first_block(workspace)]
-    settings = write_settings(tmp_path, tmp_path / "archive", offset_rule="as-published")
+    woods = workspace.settings.woodlands
+    settings = write_settings(tmp_path, tmp_path / "archive", woodlands=woods, offset_rule="as-published")
     other = open_workspace(str(settings))
     scene, *_ = (
         each

@@ -35,9 +35,9 @@ from rasterio.warp import reproject, transform_bounds
 
 from flows.archive import make_archive
 from flows.assessing.season import assess_season
-from flows.estimate import estimate_block, season_dpixels
-from flows.indices import indices_path, quarter_of
-from flows.ingest import IngestReceipt, ingest_block
+from flows.estimating.estimate import estimate_block, season_dpixels
+from flows.ingesting.indices import indices_path, quarter_of
+from flows.ingesting.ingest import IngestReceipt, ingest_block
 from flows.load import load_season
 from flows.workspace import Workspace, open_workspace
 from monitoring.grid import Block
@@ -62,10 +62,9 @@ A, B = ["HF-002", "HF-011"], ["HF-023"]
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def year(one_year: Callable[[int], Path]) -> Path:
     """One year of the simulated archive, whose optical scenes are all of baseline 02.14."""
-    folder = tmp_path_factory.mktemp("claims") / "archive"
-    return make_archive(folder, years=[SEASON.year], processes=1).directory
+    return one_year(SEASON.year)
 
 
 @pytest.fixture
@@ -134,6 +133,7 @@ def left_out(receipt: IngestReceipt) -> dict[str, tuple[str, str]]:
 # --- a block that grows and shrinks
 
 
+@pytest.mark.slow
 def test_a_new_woodland_is_filled_in_and_nothing_of_the_old_ones_is_read_again(
     year: Path, service: Serve
 ) -> None:

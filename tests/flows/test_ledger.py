@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.ledger import (
+from flows.ingesting.ledger import (
     LONGEST_WAIT,
     MOST_RUNS,
     Failure,

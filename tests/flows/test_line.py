@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from flows.registry import Shelf
+from flows.modelling.registry import Shelf
 from models.heads.applicability import feature_weights
 from models.heads.comparison import natural_mean, scored
 from models.heads.crew import Crew

@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 
 from flows.commands import maps
 from flows.commands.session import Session
-from flows.estimate import estimate_rows
-from flows.ingest import ingest_block
-from flows.listing import read_listing
-from flows.mapping import park_area, woodland_area, write_map
-from flows.training import Lesson, fit_from_cube, keep
+from flows.estimating.estimate import rows_of, season_embeddings
+from flows.ingesting.ingest import ingest_block
+from flows.ingesting.listing import read_listing
+from flows.mapping.mapping import park_area, woodland_area, write_map
+from flows.modelling.training import Lesson, fit_from_cube, keep
 from flows.workspace import Workspace, open_workspace
 from models.encoders.quantise import quantise
 from monitoring.errors import SettingsError, WarehouseError
@@ -106,7 +106,8 @@ def workspace(config: Path) -> Workspace:
 def test_the_mean_of_a_map_is_the_estimate_of_its_woodland(workspace: Workspace, tmp_path: Path) -> None:
     (block,) = workspace.blocks.values()
     listing = read_listing(Path(ingest_block(workspace, block, SEASON, NOW).listing))
-    estimates = {row.woodland_id: row for row in estimate_rows(workspace, block, SEASON, listing, "inputs")}
+    embedded = season_embeddings(workspace, block, SEASON, listing, "inputs")
+    estimates = {row.woodland_id: row for row in rows_of(workspace, block, SEASON, "inputs", *embedded)}
     for wood in WOODS:
         area = woodland_area(workspace, wood)
         (folder,) = write_map(workspace, area, SEASON, tmp_path / wood, NOW).folders

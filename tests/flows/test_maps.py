@@ -22,10 +22,10 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from flows.map_item import MapTitle, item_id, plain
-from flows.map_layers import Colours, Frame, Piece, colours_of, frame_of, gathered, piece_of, preview
-from flows.mapping import park_area, woodland_area
-from flows.maps import map_files, refuse_present, write_maps
+from flows.mapping.item import MapTitle, item_id, plain
+from flows.mapping.layers import Colours, Frame, Piece, colours_of, frame_of, gathered, piece_of, preview
+from flows.mapping.mapping import park_area, woodland_area
+from flows.mapping.maps import map_files, refuse_present, write_maps
 from flows.workspace import Workspace
 from monitoring.errors import BoundaryError, WarehouseError
 from monitoring.estimates import PixelEstimates
@@ -340,17 +340,18 @@ def test_a_map_killed_while_it_is_made_leaves_nothing_behind(folder: Path) -> No
         import os, signal
         from pathlib import Path
         import numpy as np
-        import flows.maps
-        from flows.map_item import MapTitle
-        from flows.map_layers import Piece
+        import flows.mapping.maps
+        from flows.mapping.item import MapTitle
+        from flows.mapping.layers import Piece
         from monitoring.grid import PixelSet
         from monitoring.seasons import Season
         from monitoring.targets import Target
-        flows.maps.preview = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # made after the last raster
+        # The preview is made after the last raster.
+        flows.mapping.maps.preview = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         cell = np.ones(1, np.int32)
         piece = Piece(PixelSet(32630, cell, cell), np.float32(cell), np.float32(cell), np.uint8(cell))
         title = MapTitle("Oak", Season(2025, 4), Target("richness", "taxa"), {{}})
-        flows.maps.write_maps([piece], title, Path({str(folder)!r}))
+        flows.mapping.maps.write_maps([piece], title, Path({str(folder)!r}))
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment, check=False)

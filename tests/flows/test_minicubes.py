@@ -9,7 +9,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from flows.cli import app
-from flows.minicubes import MiniRequest, make_minicube, write_minicube
+from flows.cubes.minicubes import MiniRequest, make_minicube, write_minicube
 from flows.sources.catalogues.catalogue import open_catalogue
 from monitoring.errors import CatalogueError, PixelReadError, SettingsError
 from monitoring.minicubes import minigrid

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from flows.doctor import TRAINED_AS_PUBLISHED, examine
-from flows.estimate import inputs_hash
-from flows.listing import Listing
+from flows.estimating.estimate import inputs_hash
+from flows.ingesting.listing import Listing
+from flows.modelling.training import pretrain_student
+from flows.operating.doctor import TRAINED_AS_PUBLISHED, examine
 from flows.settings import Settings, read_settings
 from flows.sources.addresses import Place
 from flows.sources.assets.pixels import reflectance
 from flows.sources.assets.sampling import Sampled
 from flows.sources.scenes.items import Offer, Rejected, offer_from_item
 from flows.sources.scenes.offsets import AS_PUBLISHED, Offset, OffsetRule, offset_of, published_offset_of
-from flows.training import pretrain_student
 from flows.workspace import open_workspace
 from models.encoders.card import encoder_cards
 from monitoring.errors import SettingsError

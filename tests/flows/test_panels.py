@@ -15,10 +15,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import zarr
+from ingest_world import write_woods
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
-from flows.drift import (
+from flows.estimating.drift import (
     accept_again,
     hold_to_panel,
     look_at_inputs,
@@ -26,9 +27,9 @@ from flows.drift import (
     refuse_drifted_training,
     standing_of_panels,
 )
-from flows.ingest import IngestReceipt, ingest_block
-from flows.panels import AS_FROZEN, last_compared, panel_path, read_panel, write_panel
-from flows.training import keep, train
+from flows.estimating.panels import AS_FROZEN, last_compared, panel_path, read_panel, write_panel
+from flows.ingesting.ingest import IngestReceipt, ingest_block
+from flows.modelling.training import keep, train
 from flows.workspace import Workspace, open_workspace
 from models.encoders.encoder import load_encoder
 from models.heads.fitting import Fitting, fit_head
@@ -44,6 +45,8 @@ Underwood = Callable[..., "subprocess.CompletedProcess[str]"]
 SEASON = Season(2025, 4)
 NOW = datetime(2026, 1, 15, 3, tzinfo=UTC)
 LATER = datetime(2026, 4, 15, 3, tzinfo=UTC)
+#: Three woodlands of each park.
+WOODS = [f"{park}-{number:03d}" for park in ("HF", "OW") for number in (2, 11, 23)]
 #: Runs `underwood` with every weight of the encoder off by a relative random amount.
 OFF = """
 import sys
@@ -64,7 +67,7 @@ main()
 KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from flows.panels import read_panel, write_panel
+from flows.estimating.panels import read_panel, write_panel
 old, new, folder = map(Path, sys.argv[1:])
 panel = read_panel(new).panel
 def dying(step):
@@ -119,13 +122,14 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory, write_settings: WriteSettings) -> Service:
+def ingested(
+    tmp_path_factory: pytest.TempPathFactory, one_year: Callable[[int], Path], write_settings: WriteSettings
+) -> Service:
     """A service that has ingested one year of the archive and has a head."""
-    from flows.archive import make_archive
-
     folder = tmp_path_factory.mktemp("ingested")
-    make_archive(folder / "archive", years=[2025], processes=1)
-    config = write_settings(folder, folder / "archive", device="cpu")
+    archive = one_year(SEASON.year)
+    woods = write_woods(folder / "woods.gpkg", archive / "woodlands.gpkg", WOODS)
+    config = write_settings(folder, archive, woodlands=woods, device="cpu")
     workspace = open_workspace(str(config))
     receipts = tuple(ingest_block(workspace, block, SEASON, NOW) for block in workspace.blocks.values())
     keep(workspace, some_head(workspace), NOW)
@@ -150,9 +154,10 @@ def some_head(workspace: Workspace) -> Head:
 @pytest.fixture
 def service(ingested: Service, tmp_path: Path, write_settings: WriteSettings) -> Service:
     """A copy of that service that a test may damage."""
-    home = ingested.workspace.settings.home
-    shutil.copytree(home, tmp_path / "service")
-    config = write_settings(tmp_path, home.parent / "archive", device="cpu")
+    chosen = ingested.workspace.settings
+    shutil.copytree(chosen.home, tmp_path / "service")
+    archive = Path(chosen.catalogue).parent
+    config = write_settings(tmp_path, archive, woodlands=chosen.woodlands, device="cpu")
     return Service(open_workspace(str(config)), config, ingested.receipts)
 
 

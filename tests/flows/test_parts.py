@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.parts import embed_in_parts, kept_parts
+from flows.estimating.parts import embed_in_parts, kept_parts
 from models.encoders import encoder as engine
 from models.encoders.card import encoder_card
 from models.encoders.encoder import Encoder, load_encoder

@@ -13,15 +13,18 @@ from published_service import WOODS, content_of, write_config, write_samples, wr
 from typer.testing import CliRunner, Result
 
 from flows.cli import app
-from flows.estimate import estimate_block
-from flows.ingest import ingest_block
+from flows.estimating.estimate import estimate_block
+from flows.ingesting.ingest import ingest_block
 from flows.load import load_season
-from flows.promotion import compare_heads, promote_head
-from flows.training import Lesson, fit_from_cube, keep
+from flows.modelling.promotion import compare_heads, promote_head, record_promotion
+from flows.modelling.training import Lesson, fit_from_cube, keep
 from flows.workspace import Workspace, open_workspace
-from monitoring.errors import CardMismatchError, ModelError, UnderwoodError, WarehouseError
+from monitoring.errors import CardMismatchError, LeaseHeldError, ModelError, UnderwoodError, WarehouseError
 from monitoring.seasons import Season
+from warehouse.answering.provenance import read_chain
 from warehouse.content import content_digest
+from warehouse.lease import lease
+from warehouse.publish import lease_path
 from warehouse.reader import read
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -140,6 +143,31 @@ def test_the_command_shows_the_report_writes_it_and_switches(service: tuple[Work
     with (folder / "promotion.csv").open(newline="", encoding="utf-8") as file:
         assert {row["woodland"] for row in csv.DictReader(file)} == set(WOODS)
     assert "speaks for richness already" in models(workspace, "promote", second).stdout
+
+
+def test_a_promotion_is_recorded_with_the_difference_it_was_decided_by(
+    service: tuple[Workspace, str, str],
+) -> None:
+    workspace, first, second = service
+    assert models(workspace, "promote", second).exit_code == 0
+    with read_chain(workspace.warehouse) as chain:
+        (row,) = chain.promotions("richness")
+    assert (row["head_from"], row["head"]) == (first, second)
+    assert row["encoder_from"] == row["encoder"] == "geotessera-1.1-cambridge"
+    report = json.loads((workspace.shelf.path(second) / "promotion.json").read_text("utf-8"))
+    assert json.loads(row["figures"]) == report["summary"]
+    woodlands = json.loads(row["woodlands"])
+    assert woodlands == report["woodlands"]
+    assert {each["woodland"] for each in woodlands} == set(WOODS)
+    assert {"alert_now", "alert_new", "mean_now", "mean_new"} <= woodlands[0].keys()
+
+
+def test_while_somebody_loads_nothing_is_promoted(service: tuple[Workspace, str, str]) -> None:
+    workspace, first, second = service
+    compared = compare_heads(workspace, second, NOW)
+    with lease(lease_path(workspace.warehouse)), pytest.raises(LeaseHeldError):
+        record_promotion(workspace, compared, NOW, wait_s=0.0)
+    assert workspace.shelf.promoted == first
 
 
 def test_the_command_that_compares_writes_no_report_unless_asked(

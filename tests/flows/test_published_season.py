@@ -26,12 +26,12 @@ from published_service import (
 from published_world import EPSG, Field, write_store
 from pyproj import Transformer
 
-from flows.estimate import EstimateReceipt, estimate_block
-from flows.ingest import IngestReceipt, ingest_block
-from flows.listing import read_listing
+from flows.estimating.estimate import EstimateReceipt, estimate_block
+from flows.ingesting.ingest import IngestReceipt, ingest_block
+from flows.ingesting.listing import read_listing
 from flows.load import LoadReceipt, load_season
+from flows.modelling.training import gather, train
 from flows.sources.field_samples.reading import read_samples
-from flows.training import gather, train
 from flows.workspace import Workspace, open_workspace
 from monitoring.errors import CardMismatchError, SeasonError, WarehouseError
 from monitoring.scenes import Sensor

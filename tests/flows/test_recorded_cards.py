@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from flows.load import model_row
 from models.encoders.card import EncoderCard, encoder_card, encoder_cards
 from models.heads.card import HeadCard
 from monitoring.errors import WarehouseError
-from warehouse.cards import IDENTITY
 from warehouse.reader import read
+from warehouse.recording.cards import IDENTITY
 from warehouse.records import ModelRow
 from warehouse.writer import open_writer
+
+sys.path.append(str(Path(__file__).parents[1] / "warehouse"))  # the small world of the warehouse's own tests
+import warehouse_world as world
 
 NOW = datetime(2026, 1, 15, 3, tzinfo=UTC)
 CARD = encoder_card("underwood-student-1")
@@ -37,7 +41,7 @@ def test_what_is_compared_are_fields_of_the_cards(kind: str, card: type) -> None
 def test_a_service_of_0_1_0_takes_the_card_of_this_version(tmp_path: Path) -> None:
     stated = json.loads(row(CARD).card)
     older = {name: value for name, value in stated.items() if name not in ADDED_SINCE}
-    path = tmp_path / "warehouse.duckdb"
+    path = world.empty(tmp_path / "warehouse.duckdb")
     with open_writer(path, now=NOW) as writer:
         assert writer.load_models(
             [ModelRow("encoder", CARD.id, json.dumps(older), CARD.weights_sha256)], now=NOW
@@ -50,7 +54,7 @@ def test_a_service_of_0_1_0_takes_the_card_of_this_version(tmp_path: Path) -> No
 
 def test_every_packaged_card_is_recorded_once(tmp_path: Path) -> None:
     rows = [row(card) for card in encoder_cards()]
-    with open_writer(tmp_path / "warehouse.duckdb", now=NOW) as writer:
+    with open_writer(world.empty(tmp_path / "warehouse.duckdb"), now=NOW) as writer:
         assert writer.load_models(rows, now=NOW) == len(rows)
         assert writer.load_models(rows, now=NOW) == 0
 
@@ -60,7 +64,7 @@ def test_every_packaged_card_is_recorded_once(tmp_path: Path) -> None:
     [{"pinned_by": "somebody"}, {"numerics": "exact"}, {"training_domain": "woods"}, {"licence": "MIT"}],
 )
 def test_new_words_are_recorded(tmp_path: Path, words: dict[str, str]) -> None:
-    path = tmp_path / "warehouse.duckdb"
+    path = world.empty(tmp_path / "warehouse.duckdb")
     worded = dataclasses.replace(CARD, **words)  # type: ignore[arg-type]
     with open_writer(path, now=NOW) as writer:
         writer.load_models([row(CARD)], now=NOW)
@@ -87,7 +91,7 @@ def test_another_encoder_under_the_same_id_is_refused_and_named(
     tmp_path: Path, named: str, changed: dict[str, object]
 ) -> None:
     other = dataclasses.replace(CARD, **changed)  # type: ignore[arg-type]
-    with open_writer(tmp_path / "warehouse.duckdb", now=NOW) as writer:
+    with open_writer(world.empty(tmp_path / "warehouse.duckdb"), now=NOW) as writer:
         writer.load_models([row(CARD)], now=NOW)
         with pytest.raises(WarehouseError) as refusal:
             writer.load_models([row(other)], now=NOW)

@@ -19,16 +19,17 @@ from shapely import Polygon, box
 from flows.archive.make import DEFAULT_SEED
 from flows.archive.reference_sites import KIND, plant_sites, write_reference_sites
 from flows.archive.world import build_world
-from flows.estimate import estimate_block
-from flows.ingest import ingest_block
-from flows.listing import listing_path, read_listing, write_listing
-from flows.references import final_seasons, reference_series, reference_sites
+from flows.estimating.estimate import estimate_block, inputs_hash, season_embeddings, staged_path
+from flows.estimating.references import final_seasons, reference_embeddings, reference_series, reference_sites
+from flows.estimating.site_embeddings import site_embeddings_path
+from flows.ingesting.ingest import ingest_block
+from flows.ingesting.listing import listing_path, read_listing, write_listing
+from flows.modelling.training import keep
 from flows.sources.boundaries.reference_sites import read_reference_sites
-from flows.training import keep
 from flows.workspace import REFERENCE_PREFIX, Workspace, open_workspace
 from models.heads.fitting import Fitting, fit_head
 from models.heads.samples import Labels
-from monitoring.errors import BoundaryError
+from monitoring.errors import BoundaryError, WarehouseError
 from monitoring.seasons import Season
 from monitoring.woodlands import Status, Woodland
 
@@ -36,6 +37,8 @@ WriteSettings = Callable[..., Path]
 Underwood = Callable[..., "subprocess.CompletedProcess[str]"]
 NOW = datetime(2026, 2, 15, 3, tzinfo=UTC)
 YEARS = (2021, 2022)
+#: What a series holds for each of its years.
+ARRAYS = ("years", "mean", "sd", "sd_year")
 
 
 def square(longitude: float, latitude: float) -> Polygon:
@@ -175,6 +178,7 @@ def test_a_service_without_sites_has_no_block_of_them(tmp_path: Path, write_sett
     assert opened.reference_blocks == {}
     assert final_seasons(opened) == ()
     assert reference_sites(opened) == reference_series(opened) == ()
+    assert reference_embeddings(opened, ()) is None
 
 
 @pytest.mark.slow
@@ -198,6 +202,67 @@ def test_every_site_has_a_value_in_every_final_season(workspace: Workspace) -> N
         assert np.isfinite(site.series.mean).all()
         assert (site.series.sd_year > 0).all()
         assert not len(site.series.outside)  # heath is unlike any wood, and that is no matter here
+
+
+@pytest.mark.slow
+def test_what_the_encoder_says_of_each_site_is_its_mean_by_area_in_every_final_season(
+    workspace: Workspace,
+) -> None:
+    sites = reference_sites(workspace)
+    panel = reference_embeddings(workspace, sites)
+    assert panel is not None
+    assert panel.years.tolist() == list(YEARS)
+    assert panel.means.shape == (len(sites), len(YEARS), workspace.encoder_card.dims)
+    (block,) = workspace.reference_blocks.values()
+    season = Season(2022, 4)
+    listing = read_listing(listing_path(workspace.staging, block.id, season))
+    inputs = inputs_hash(block, listing, workspace.settings)
+    pixels, _ = season_embeddings(workspace, block, season, listing, inputs)
+    for place, site in enumerate(block.woodland_ids):
+        shares = block.coverage[[place]].toarray()[0]
+        expected = np.average(pixels.values[shares > 0], axis=0, weights=shares[shares > 0])
+        (row,) = (k for k, each in enumerate(sites) if each.series.woodland_id == site)
+        np.testing.assert_allclose(panel.means[row, 1], expected, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_site_without_a_value_in_a_year_has_no_embedding_there_either(workspace: Workspace) -> None:
+    first, *rest = reference_sites(workspace)
+    short = dataclasses.replace(first.series, **{n: getattr(first.series, n)[1:] for n in ARRAYS})
+    panel = reference_embeddings(workspace, [dataclasses.replace(first, series=short), *rest])
+    assert panel is not None
+    assert np.isnan(panel.means[0, 0]).all()
+    assert np.isfinite(panel.means[0, 1]).all()
+    assert np.isfinite(panel.means[1:]).all()
+
+
+@pytest.mark.slow
+def test_sites_estimated_before_their_embeddings_were_kept_are_embedded_once_more(
+    workspace: Workspace,
+) -> None:
+    (block,) = workspace.reference_blocks.values()
+    season = Season(2022, 4)
+    where = listing_path(workspace.staging, block.id, season)
+    staged = staged_path(
+        workspace, block, season, inputs_hash(block, read_listing(where), workspace.settings)
+    )
+    kept = site_embeddings_path(staged)
+    before, estimates = kept.read_bytes(), staged.read_bytes()
+    kept.unlink()
+    estimate_block(workspace, block, season, str(where))
+    assert kept.read_bytes() == before
+    assert staged.read_bytes() == estimates
+
+
+@pytest.mark.slow
+def test_a_damaged_file_of_embeddings_is_one_clear_line(workspace: Workspace) -> None:
+    (path,) = workspace.staging.glob("2022-Q4/*.embeddings.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    with pytest.raises(WarehouseError, match="delete it and run the season again") as refused:
+        reference_embeddings(workspace, reference_sites(workspace))
+    path.write_bytes(whole)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.slow

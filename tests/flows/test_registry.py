@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from head_files import embeddings_of, rows_of
 
-from flows.registry import Shelf, refuse_foreign, shelves
+from flows.modelling.registry import Shelf, refuse_foreign, shelves
 from flows.targets import read_target
 from models.heads.card import StatedEncoder
 from models.heads.fitting import Fitting, fit_head

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from ingest_world import write_woods
 
-from flows.ingest import ingest_block
-from flows.listing import listing_path, read_listing, write_listing
+from flows.ingesting.ingest import ingest_block
+from flows.ingesting.listing import listing_path, read_listing, write_listing
+from flows.modelling.training import keep
 from flows.replay.rows import read_replay, replay_differences, replay_rows
 from flows.replay.thinning import doomed_dates, keep_order, kept, lost_satellites, random_of, thinned
 from flows.replay.years import (
@@ -26,7 +27,6 @@ from flows.replay.years import (
     poor_counts,
     replay_block_year,
 )
-from flows.training import keep
 from flows.workspace import Workspace, open_workspace
 from models.encoders.encoder import load_encoder
 from models.encoders.inputs.dpixels import DPixels, clear_counts, dpixels_from_series

@@ -22,16 +22,16 @@ from flows.reporting.calibration import calibration_of
 from flows.reporting.contrasts import contrast_lines
 from flows.reporting.woodlands import with_weather, woodland_lines
 from monitoring.alerts.alert import Level
-from monitoring.alerts.life import events_of_look
+from monitoring.alerts.looking import events_of_look
 from monitoring.calibration.figures import Measure
 from monitoring.science import AlertRule, Science
 from monitoring.seasons import Season
 from monitoring.targets import Target
-from monitoring.trends.contrasts import least_squares
 from monitoring.trends.sites import Site, site_of
+from monitoring.trends.year_tests import least_squares
 from monitoring.weather.years import WeatherYears
 from monitoring.woodlands import Status, Woodland
-from reports.content import ContrastLine
+from reports.contrasted import ContrastLine
 from warehouse.reader import Reader, read
 from warehouse.records import (
     AlertRow,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flows.seats import Seats
+from flows.estimating.seats import Seats
 
 
 @pytest.mark.parametrize("devices", [1, 2, 3])

@@ -164,14 +164,23 @@ def forest_pixel(path: Path) -> SensorSeries:
     return series(np.repeat(values[clear][:, None], 20, axis=1), days)
 
 
-def test_real_forest_pixels_are_hardly_ever_contradicted_and_a_wrong_offset_is_found(shared: Path) -> None:
+@pytest.fixture(scope="module")
+def forest(shared: Path) -> list[SensorSeries]:
+    """Two real forest pixels."""
     folder = shared / "data" / "pixel_series_disturbance"
-    real = [forest_pixel(folder / name) for name in ("1_hls_sc.csv", "2_mpb_co_landsat.csv")]
-    false = [judge(scenes) for scenes in real]
-    assert sum(len(scenes.scene_ids) for scenes in real) > 800
+    return [forest_pixel(folder / name) for name in ("1_hls_sc.csv", "2_mpb_co_landsat.csv")]
+
+
+def test_real_forest_pixels_are_hardly_ever_contradicted(forest: list[SensorSeries]) -> None:
+    false = [judge(scenes) for scenes in forest]
+    assert sum(len(scenes.scene_ids) for scenes in forest) > 800
     assert sum(map(len, false)) <= 1
+
+
+@pytest.mark.slow
+def test_a_wrong_offset_is_found_in_real_forest_pixels(forest: list[SensorSeries]) -> None:
     found = []
-    for scenes in real:
+    for scenes in forest:
         for one in np.random.default_rng(0).choice(len(scenes.scene_ids), 6, replace=False):
             for step in (1000, -1000):
                 found.append(scenes.scene_ids[one] in judge(moved(scenes, [one], step)))

@@ -134,6 +134,7 @@ def test_a_huge_and_nearly_empty_box_is_bounded_and_hardly_off() -> None:
     assert both == pytest.approx(alone / 2, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_national_park_of_woodlands_takes_no_time_to_notice() -> None:
     """10,000 woodlands of 16 x 16 cells, and one of 300,000."""
     column, row = rectangle(16, 160_000)

@@ -11,29 +11,12 @@ import numpy as np
 import pytest
 from shapely import MultiPolygon, Polygon
 
-from reports.content import (
-    NAN,
-    ContrastLine,
-    EncoderLine,
-    GateLine,
-    HeadLine,
-    IndexYear,
-    NotableYear,
-    ObservationsOfYear,
-    Provenance,
-    Quality,
-    QuarantinedLine,
-    ReportContent,
-    ScenesOfYear,
-    SeasonSeen,
-    UnderFloorLine,
-    UnreadLine,
-    WoodlandLine,
-    YearValue,
-)
+from reports.content import NotableYear, ReportContent
+from reports.contrasted import ContrastLine
 from reports.document import Document, compose
 from reports.gather import group_years, summary_of
 from reports.judged import (
+    NAN,
     AlertLine,
     ArtefactLine,
     BalanceLine,
@@ -43,6 +26,18 @@ from reports.judged import (
     HowTested,
     ParkTrendLine,
 )
+from reports.made_by import EncoderLine, HeadLine, Provenance
+from reports.observed import (
+    GateLine,
+    ObservationsOfYear,
+    Quality,
+    QuarantinedLine,
+    ScenesOfYear,
+    SeasonSeen,
+    UnderFloorLine,
+    UnreadLine,
+)
+from reports.woodland import IndexYear, WoodlandLine, YearValue
 
 YEARS = tuple(range(2017, 2026))
 PARKS = {
@@ -441,15 +436,21 @@ def content() -> ReportContent:
 
 
 @pytest.fixture(scope="session")
-def observed_content(content: ReportContent) -> ReportContent:
-    """The made-up report's content with what was observed."""
-    return observed(content)
+def small_content() -> ReportContent:
+    """The same of twelve woodlands, four of them flagged: every part of a report, at a fifth of the size."""
+    return make_content(woodlands(12, 4))
 
 
 @pytest.fixture(scope="session")
-def judged_content(observed_content: ReportContent) -> ReportContent:
+def observed_content(small_content: ReportContent) -> ReportContent:
+    """The small report's content with what was observed."""
+    return observed(small_content)
+
+
+@pytest.fixture(scope="session")
+def judged_content(content: ReportContent) -> ReportContent:
     """The made-up report's content with all that a full assessment records."""
-    return judged(observed_content)
+    return judged(observed(content))
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,14 @@ import pypdf
 import pytest
 
 from reports.artefacts import NOTHING_RECORDED, artefacts
-from reports.content import NAN, ContrastLine, NotableYear, ReportContent
+from reports.content import NotableYear, ReportContent
 from reports.contrast_pages import balance_rows, contrast_text
+from reports.contrasted import ContrastLine
 from reports.document import Document, compose
 from reports.flags import Flag, flag_of, flagged
 from reports.forest import MOST_PLACES, drawn, forest_chart
 from reports.grounds import beside_words, certainty, how_tested, standing_words, state_words
-from reports.judged import AlertLine, ArtefactLine, Calibration, EvidenceLine, HowTested, ParkTrendLine
+from reports.judged import NAN, AlertLine, ArtefactLine, Calibration, EvidenceLine, HowTested, ParkTrendLine
 from reports.methods import methods
 from reports.park_pages import park_section
 from reports.prose import glossary
@@ -86,6 +87,20 @@ def test_a_flagged_woodland_keeps_to_one_page_with_all_that_it_rests_on(
     full = [text for text in pages if "How it was tested." in text]
     assert len(full) == len(flagged(judged_content.woodlands))
     assert all("What to check on the ground" in text and "Soil: take" in text for text in full)
+
+
+def test_the_first_of_them_keeps_to_its_page_with_a_long_reason_and_years_left_out(
+    judged_content: ReportContent,
+) -> None:
+    line = flagged(judged_content.woodlands)[0]
+    reason = f"{line.alert_reason}; {'NDVI falls too (−0.015 a year against other woodland); ' * 5}left out"
+    history = tuple(replace(value, is_applicable=value.year != 2023) for value in line.history)
+    fullest = replace(line, alert_reason=reason, history=history)
+    content = replace(judged_content, woodlands=(fullest,))
+    texts = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(render(content))).pages]
+    (page,) = [plain(text) for text in texts if "Flagged woodlands" in text]
+    assert "Years outside, left out" in page
+    assert "in an unflagged wood of its kind nearby." in page
 
 
 def test_the_full_report_is_the_same_bytes_twice(judged_content: ReportContent, made: bytes) -> None:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon
 
-from reports.content import WoodlandLine
 from reports.labels import Box, Leader, place_labels
 from reports.maps import park_map, woodland_outline
 from reports.places import Plane, degrees_text, grid_reference, round_length
+from reports.woodland import WoodlandLine
 
 FRAME = Box(85, 60, 170, 120)
 _points = st.lists(st.tuples(st.floats(15, 155), st.floats(15, 105)), min_size=1, max_size=12, unique=True)

@@ -11,22 +11,16 @@ import pytest
 from shapely import Polygon
 
 from monitoring.errors import ReportError
-from reports.content import (
-    NAN,
-    IndexYear,
-    Quality,
-    ReportContent,
-    SeasonSeen,
-    UnreadLine,
-    WoodlandLine,
-    YearValue,
-)
+from reports.content import ReportContent
 from reports.document import Document, compose
 from reports.evidence import index_alt, index_caption, observed
 from reports.figures import index_chart
 from reports.flags import flagged
 from reports.gather import index_years, summary_of
+from reports.judged import NAN
+from reports.observed import Quality, SeasonSeen, UnreadLine
 from reports.report import compile_document
+from reports.woodland import IndexYear, WoodlandLine, YearValue
 
 SQUARE = Polygon([(0, 0), (0.01, 0), (0.01, 0.01), (0, 0.01)])
 
@@ -56,7 +50,8 @@ def test_what_was_missed_can_be_read_out_of_the_document(
 ) -> None:
     pdf, warnings = compile_document(made, observed_content)
     reader = pypdf.PdfReader(io.BytesIO(pdf))
-    text = " ".join(page.extract_text() for page in reader.pages)
+    starts = [page.extract_text() for page in reader.pages]
+    text = " ".join(starts)
     words = " ".join(text.replace("\u00ad", "").replace("\u00a0", " ").replace("-\n", "").split())
     assert warnings == []
     for said in (
@@ -71,7 +66,6 @@ def test_what_was_missed_can_be_read_out_of_the_document(
     ):
         assert said in words
     assert "nan" not in words.lower().split()
-    starts = [page.extract_text() for page in reader.pages]
     pages = [
         next(i for i, page in enumerate(starts) if f"{place} · " in page and "What to check" in page)
         for place in range(1, len(flagged(observed_content.woodlands)) + 1)

@@ -12,25 +12,20 @@ from shapely import Polygon
 
 from monitoring.errors import ReportError
 from monitoring.science import AlertRule, Science
-from reports.content import (
-    NAN,
-    ContrastLine,
-    Quality,
-    QuarantinedLine,
-    ReportContent,
-    Target,
-    WoodlandLine,
-    YearValue,
-)
+from reports.content import ReportContent, Target
 from reports.contrast_pages import contrast_text
+from reports.contrasted import ContrastLine
 from reports.document import Document, compose
 from reports.evidence import quality
 from reports.figures import fitted_line
 from reports.flags import Flag, flag_of, flagged, name_of, numbers_of
 from reports.gather import group_years, summary_of
+from reports.judged import NAN
 from reports.methods import methods
+from reports.observed import Quality, QuarantinedLine
 from reports.prose import limits
 from reports.summary import cannot_conclude, cards, season_text
+from reports.woodland import WoodlandLine, YearValue
 
 SQUARE = Polygon([(0, 0), (0.01, 0), (0.01, 0.01), (0, 0.01)])
 
@@ -238,9 +233,9 @@ def test_years_outside_the_area_of_applicability_are_named_where_nothing_can_be_
 
 
 def test_a_woodland_with_years_outside_says_so_in_the_table_and_on_its_page(
-    content: ReportContent, document: Document
+    small_content: ReportContent,
 ) -> None:
-    report, without = with_years_outside(content, 2019), document.figures
+    report, without = with_years_outside(small_content, 2019), compose(small_content).figures
     document = compose(report)
     named = report.woodlands[0]
     (page,) = [page for page in document.text["alerts"]["pages"] if [*_outside_facts(page)]]
@@ -254,11 +249,11 @@ def test_a_woodland_with_years_outside_says_so_in_the_table_and_on_its_page(
 
 
 def _outside_facts(page: dict[str, list[list[str]]]) -> list[str]:
-    return [figure for what, figure in page["facts"] if what.startswith("Outside the area")]
+    return [figure for what, figure in page["facts"] if what.startswith("Years outside")]
 
 
-def test_a_report_of_another_target_speaks_of_no_taxa(content: ReportContent) -> None:
-    text = compose(replace(content, target=CARBON, title="Soil organic carbon")).text
+def test_a_report_of_another_target_speaks_of_no_taxa(small_content: ReportContent) -> None:
+    text = compose(replace(small_content, target=CARBON, title="Soil organic carbon")).text
     for line in text["alerts"]["pages"]:
         line["reason"] = ""  # the alert's own sentence, as it was recorded
     said = json.dumps(text)

@@ -55,6 +55,12 @@ def test_breakable_text_without_its_soft_hyphens_is_the_printable_text(text: str
     assert wording.breakable(text).replace(wording.SOFT_HYPHEN, "") == wording.printable(text)
 
 
+def test_an_identifier_wraps_without_a_hyphen_that_is_not_part_of_it() -> None:
+    run_id = "5a2d7c1e-0000-4000-8000-000000000001"
+    assert wording.SOFT_HYPHEN not in wording.exact(run_id)
+    assert wording.exact(run_id).replace(wording.ZERO_WIDTH_SPACE, "") == run_id
+
+
 def test_welsh_names_stay_whole_and_other_scripts_are_marked_as_missing() -> None:
     assert wording.printable("Coed  y\nTŷ ŵ") == "Coed y Tŷ ŵ"
     assert wording.printable("木 Wood") == "\ufffd Wood"

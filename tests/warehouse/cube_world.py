@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from monitoring.scenes import Sensor
 from warehouse.cube import Observation
 
 
+@cache
 def block(names: str = "ab") -> Block:
     """Both woodlands, or those named, in the one block."""
     return make_blocks([woodland for woodland in WOODLANDS if woodland.id in names], 10_000)[0]

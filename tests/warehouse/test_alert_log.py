@@ -10,7 +10,9 @@ import pytest
 from warehouse_world import NAN, NOW, alert_row, assessment, filled, trend_row
 
 from monitoring.alerts.alert import Alert, Level
-from monitoring.alerts.life import AlertEvent, EventKind, FieldResult, act, events_of_look, state_of
+from monitoring.alerts.events import AlertEvent, EventKind, FieldResult
+from monitoring.alerts.life import act, state_of
+from monitoring.alerts.looking import events_of_look
 from monitoring.errors import AlertError, WarehouseError
 from monitoring.gates.finding import GateFinding, Scope, State
 from monitoring.science import AlertRule

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,10 +62,48 @@ def is_whole(cube: Cube, numbers: Sequence[int]) -> bool:
 
 
 @pytest.fixture
-def grown(tmp_path: Path) -> Cube:
+def grown(tmp_path: Path, growing: Path) -> Cube:
     """A cube of woodland b that has held three scenes and then gained woodland a."""
-    open_cube(tmp_path, block("b")).append(of([1, 2, 3], block("b")))
-    return open_cube(tmp_path, block("ab"))
+    return copied(growing, tmp_path)
+
+
+@pytest.fixture
+def whole(tmp_path: Path, filled_in: Path) -> Cube:
+    """The same once its scenes are filled in."""
+    return copied(filled_in, tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path, held: Path) -> Path:
+    """The root of a cube of woodland b that holds scene 1."""
+    return Path(shutil.copytree(held, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("growing")
+    open_cube(root, block("b")).append(of([1, 2, 3], block("b")))
+    open_cube(root, block("ab"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def filled_in(tmp_path_factory: pytest.TempPathFactory, growing: Path) -> Path:
+    root = tmp_path_factory.mktemp("filled")
+    assert fill(copied(growing, root)) == 9
+    return root
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("held")
+    open_cube(root, block("b")).append(of([1], block("b")))
+    return root
+
+
+def copied(root: Path, folder: Path) -> Cube:
+    """The cube of both woodlands in a folder of its own."""
+    return open_cube(Path(shutil.copytree(root, folder, dirs_exist_ok=True)), block("ab"))
 
 
 def test_the_worlds_blocks_are_one_block() -> None:
@@ -142,17 +182,15 @@ def test_an_append_of_a_scene_held_in_part_fills_the_rest(grown: Cube) -> None:
     assert is_whole(grown, [1, 2, 3, 4])
 
 
-def test_a_woodland_that_left_stays_stored_and_is_not_read(grown: Cube) -> None:
-    fill(grown)
-    smaller = open_cube(grown.path.parent, block("a"))
+def test_a_woodland_that_left_stays_stored_and_is_not_read(whole: Cube) -> None:
+    smaller = open_cube(whole.path.parent, block("a"))
     assert is_whole(smaller, [1, 2, 3])
     smaller.append(of([4], block("a")))
     assert is_whole(smaller, [1, 2, 3, 4])
 
 
-def test_a_woodland_that_came_back_lacks_only_the_scenes_of_its_absence(grown: Cube) -> None:
-    fill(grown)
-    root = grown.path.parent
+def test_a_woodland_that_came_back_lacks_only_the_scenes_of_its_absence(whole: Cube) -> None:
+    root = whole.path.parent
     open_cube(root, block("a")).append(of([4], block("a")))
     back = open_cube(root, block("ab"))
     assert back.scene_ids(Sensor.S2) == {"s2-0001", "s2-0002", "s2-0003"}
@@ -163,10 +201,9 @@ def test_a_woodland_that_came_back_lacks_only_the_scenes_of_its_absence(grown: C
     assert is_whole(back, [1, 2, 3, 4])
 
 
-def test_a_cube_opened_before_the_growth_goes_on_with_its_own_pixels(tmp_path: Path) -> None:
-    early = open_cube(tmp_path, block("b"))
-    early.append(of([1], block("b")))
-    later = open_cube(tmp_path, block("ab"))
+def test_a_cube_opened_before_the_growth_goes_on_with_its_own_pixels(small: Path) -> None:
+    early = open_cube(small, block("b"))
+    later = open_cube(small, block("ab"))
     early.append(of([2], block("b")))
     assert is_whole(early, [1, 2])
     later.append(of([3], block("ab")))
@@ -174,12 +211,11 @@ def test_a_cube_opened_before_the_growth_goes_on_with_its_own_pixels(tmp_path: P
     assert is_whole(later, [1, 2, 3])
 
 
-def test_looking_writes_nothing(tmp_path: Path) -> None:
-    assert find_cube(tmp_path, block()) is None
-    held = open_cube(tmp_path, block("b"))
-    held.append(of([1], block("b")))
+def test_looking_writes_nothing(small: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert find_cube(tmp_path_factory.mktemp("nothing"), block()) is None
+    held = open_cube(small, block("b"))
     n_commits = commits(held)
-    look = find_cube(tmp_path, block("ab"))
+    look = find_cube(small, block("ab"))
     assert look is not None
     assert look.scene_ids(Sensor.S2) == frozenset()
     assert len(look.lacking(look.held())["s2-0001"]) == len(block("a").pixels)
@@ -189,9 +225,8 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
         look.append(of([2], block("ab")))
 
 
-def test_the_grown_axis_is_still_valid_gathering(grown: Cube) -> None:
-    fill(grown)
-    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(grown.path)))
+def test_the_grown_axis_is_still_valid_gathering(whole: Cube) -> None:
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(whole.path)))
     store = repository.readonly_session("main").store
     group = xr.open_zarr(store, group="s2", consolidated=False, chunks=None, mask_and_scale=False)
     row, column = np.divmod(group["pixel"].values, group.sizes["x"])
@@ -200,7 +235,7 @@ def test_the_grown_axis_is_still_valid_gathering(grown: Cube) -> None:
     )
     assert sorted(places) == list(range(len(block("ab").pixels)))
     assert (group["values"].values[0] == told(1, block("ab").pixels)[places]).all()
-    own = grown.dataset(Sensor.S1_ASCENDING)
+    own = whole.dataset(Sensor.S1_ASCENDING)
     assert (own["values"].values[0] == told(1, block("ab").pixels, 2)).all()
 
 
@@ -242,9 +277,29 @@ def test_a_cube_of_the_old_naming_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in old.iterdir()] == ["kept"]
 
 
-def test_two_processes_that_grow_one_cube_add_its_pixels_once(tmp_path: Path) -> None:
-    open_cube(tmp_path, block("b")).append(of([1], block("b")))
-    command = [sys.executable, str(HERE / "grow_cube.py"), str(tmp_path)]
+def grown_and_filled(root: Path) -> None:
+    """Grow the cube of woodland b by woodland a, and fill in scene 1."""
+    everywhere = np.arange(len(block("ab").pixels))
+    open_cube(root, block("ab")).fill(of([1], block("ab")), everywhere)
+
+
+def check_grown_once(root: Path) -> None:
+    cube = open_cube(root, block("ab"))
+    assert is_whole(cube, [1])
+    messages = [commit.message for commit in cube.repository.ancestry(branch="main")]
+    assert sum(message.startswith("grow") for message in messages) == 1
+    assert sum(message.startswith("fill") for message in messages) == 1
+
+
+def test_two_threads_that_grow_one_cube_add_its_pixels_once(small: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(grown_and_filled, [small, small]))
+    check_grown_once(small)
+
+
+@pytest.mark.slow
+def test_two_processes_that_grow_one_cube_add_its_pixels_once(small: Path) -> None:
+    command = [sys.executable, str(HERE / "grow_cube.py"), str(small)]
     children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
     for child in children:
         assert child.stdout is not None
@@ -254,11 +309,7 @@ def test_two_processes_that_grow_one_cube_add_its_pixels_once(tmp_path: Path) ->
         child.stdin.write(b"go\n")
         child.stdin.flush()
     assert [child.communicate(timeout=60) and child.returncode for child in children] == [0, 0]
-    cube = open_cube(tmp_path, block("ab"))
-    assert is_whole(cube, [1])
-    messages = [commit.message for commit in cube.repository.ancestry(branch="main")]
-    assert sum(message.startswith("grow") for message in messages) == 1
-    assert sum(message.startswith("fill") for message in messages) == 1
+    check_grown_once(small)
 
 
 def test_the_count_of_leading_pixels_agrees_with_the_marks(grown: Cube) -> None:
@@ -273,22 +324,11 @@ def test_the_count_of_leading_pixels_agrees_with_the_marks(grown: Cube) -> None:
     assert leading == [n + 7, n, n, 0]
 
 
-@given(
-    steps=st.lists(
-        st.tuples(
-            st.sampled_from(["a", "b", "ab"]),
-            st.sets(st.integers(0, 40), min_size=1, max_size=3),
-            st.booleans(),
-        ),
-        min_size=1,
-        max_size=3,
-    )
-)
-@settings(max_examples=3, deadline=None)
-def test_however_a_block_changes_each_pixel_of_each_scene_is_read_once(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, set[int], bool]]
-) -> None:
-    root = tmp_path_factory.mktemp("cube")
+Steps = list[tuple[str, set[int], bool]]
+
+
+def read_once(root: Path, steps: Steps) -> None:
+    """Let a block change step by step: its woodlands, the scenes that come, whether they are filled in."""
     was_read: dict[int, set[str]] = {}
     for names, numbers, is_filled in steps:
         cube = open_cube(root, block(names))
@@ -303,3 +343,26 @@ def test_however_a_block_changes_each_pixel_of_each_scene_is_read_once(
         assert complete.isdisjoint(lacking)
     fill(open_cube(root, block("ab")))
     assert is_whole(open_cube(root, block("ab")), sorted(was_read))
+
+
+def test_a_block_that_grows_and_shrinks_reads_each_pixel_of_each_scene_once(tmp_path: Path) -> None:
+    read_once(tmp_path, [("b", {1, 2}, False), ("a", {2, 3}, True)])
+
+
+@pytest.mark.slow
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "ab"]),
+            st.sets(st.integers(0, 40), min_size=1, max_size=3),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(max_examples=3, deadline=None)
+def test_however_a_block_changes_each_pixel_of_each_scene_is_read_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: Steps
+) -> None:
+    read_once(tmp_path_factory.mktemp("cube"), steps)

@@ -3,19 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from warehouse_world import NOW
+from warehouse_world import empty
 
 from warehouse.dictionary import data_dictionary, write_page
 from warehouse.reader import read
-from warehouse.writer import open_writer
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    with open_writer(tmp_path / "warehouse.duckdb", now=NOW):
-        return tmp_path / "warehouse.duckdb"
+    return empty(tmp_path / "warehouse.duckdb")
 
 
 def test_the_page_in_docs_is_what_the_warehouse_says(path: Path) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
-from warehouse_world import NOW, history, prepare, scene, trend_row
+import shapely
+from warehouse_world import MODELS, NOW, RUN, WOODLANDS, history, scene, trend_row
 
-from monitoring.alerts.life import EventKind, Status, states_of
+from monitoring.alerts.events import EventKind
+from monitoring.alerts.life import Status, states_of
 from monitoring.errors import MigrationError, WarehouseError
 from warehouse.columns import settled, table
 from warehouse.database import connect
@@ -74,11 +79,30 @@ def test_a_migration_edited_after_it_was_applied_is_refused(tmp_path: Path) -> N
             migrate(connection, now=NOW, known=[FIRST, edited])
 
 
+def insert_places_and_models(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record the run, the woodlands and the cards as versions before 8 did: a woodland had one polygon."""
+    connection.execute("insert into park select 'Vale', $now", {"now": NOW.replace(tzinfo=None)})
+    for woodland in WOODLANDS:
+        connection.execute(
+            "insert into woodland select $id, $name, 'Vale', $status, $is_ancient, $area_ha, "
+            "st_geomfromwkb($wkb), -1.8, 51.6, '', $now",
+            {
+                "id": woodland.id,
+                "name": woodland.name,
+                "status": woodland.status.value,
+                "is_ancient": woodland.is_ancient,
+                "area_ha": woodland.area_ha,
+                "wkb": shapely.to_wkb(woodland.geometry),
+                "now": NOW.replace(tzinfo=None),
+            },
+        )
+
+
 def insert_without_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Record nine years as versions before 6 did: nobody knew error parts or the area of applicability."""
     staged = write_estimates(folder / "staged.parquet", history())
     connection.execute(
-        "insert into estimate by name select * exclude (sd_place, sd_year, applicable_share), "
+        "insert into estimate by name select * exclude (sd_place, sd_year, applicable_share, boundary), "
         "cast($now as timestamp) as recorded_at from read_parquet($staged)",
         {"now": NOW.replace(tzinfo=None), "staged": str(staged)},
     )
@@ -97,12 +121,31 @@ def insert_trends_of_version_six(connection: duckdb.DuckDBPyConnection) -> None:
 
 def version_four(path: Path) -> Path:
     """A warehouse as version 4 of the schema left it: nine years, two trends, one scene used."""
+    path.write_bytes(_content(_fill_version_four))
+    return path
+
+
+@cache
+def _content(fill: Callable[[Path], None]) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "w.duckdb"
+        fill(path)
+        return path.read_bytes()
+
+
+def _fill_version_four(path: Path) -> None:
     with connect(path, read_only=False) as connection:
         migrate(connection, now=NOW, known=known_migrations()[:4])
         writer = Writer(connection)
-        prepare(writer)
+        insert_places_and_models(connection)
+        writer.record_run(RUN)
+        writer.load_models(MODELS, now=NOW)
         insert_without_parts(connection, path.parent)
-        writer.choose_model("richness", "encoder-1", "head-1", "config-1", run_id="run-1", now=NOW)
+        connection.execute(
+            "insert into current_model select "
+            "'richness', 1, 'encoder-1', 'head-1', 'config-1', 'run-1', $now",
+            {"now": NOW.replace(tzinfo=None)},
+        )
         insert_trends_of_version_six(connection)
         connection.execute(
             "insert into scene select 'simulated', 's2-0001', 'sentinel-2-l2a', 's2', 'sentinel-2a', $now, "
@@ -113,7 +156,6 @@ def version_four(path: Path) -> Path:
             "insert into season_scene select '2025-Q4', 'block-1', 'simulated', 's2-0001', $now",
             {"now": NOW.replace(tzinfo=None)},
         )
-    return path
 
 
 def test_a_warehouse_of_version_four_keeps_its_histories_and_takes_what_later_versions_find(
@@ -180,13 +222,17 @@ insert into asset_failure select
 
 def version_six(path: Path) -> Path:
     """A warehouse as version 6 of the schema left it, with rows in every table."""
+    path.write_bytes(_content(_fill_version_six))
+    return path
+
+
+def _fill_version_six(path: Path) -> None:
     version_four(path)
     with connect(path, read_only=False) as connection:
         migrate(connection, now=NOW, known=known_migrations()[:6])
         for statement in VERSION_SIX_ROWS.strip().split(";\n"):
             needs = {"now": NOW.replace(tzinfo=None)} if "$now" in statement else {}
             connection.execute(statement, needs)
-    return path
 
 
 Content = dict[str, tuple[list[str], list[tuple[object, ...]]]]

@@ -33,6 +33,12 @@ WOODLANDS = (
         3.0,
     ),
 )
+MODELS = (
+    ModelRow("encoder", "encoder-1", "{}", "00"),
+    ModelRow("head", "head-1", "{}", "00"),
+    ModelRow("head", "head-2", "{}", "00"),
+)
+RUN = RunRow("run-1", "2025-Q4", "config-1", SCIENCE, "0.1.0", NOW)
 
 
 def scene(number: int, sensor: Sensor = Sensor.S2, source: str = "simulated") -> Scene:
@@ -130,14 +136,29 @@ def alert_row(woodland_id: str = "a", judged: Assessment | None = None) -> Alert
 def prepare(writer: Writer) -> None:
     """Record what estimates refer to: woodlands, cards and a run."""
     writer.load_woodlands(WOODLANDS, now=NOW)
-    cards = [ModelRow("head", f"head-{number}", "{}", "00") for number in (1, 2)]
-    writer.load_models([ModelRow("encoder", "encoder-1", "{}", "00"), *cards], now=NOW)
-    writer.record_run(RunRow("run-1", "2025-Q4", "config-1", SCIENCE, "0.1.0", NOW))
+    writer.load_models(MODELS, now=NOW)
+    writer.record_run(RUN)
 
 
 def load(writer: Writer, folder: Path, rows: Sequence[EstimateRow], now: datetime = NOW) -> int:
     """Stage rows and load them."""
     return writer.load_estimates(write_estimates(folder / "staged.parquet", rows), now=now)
+
+
+def empty(path: Path) -> Path:
+    """A warehouse of the newest schema with nothing in it."""
+    path.write_bytes(_nothing())
+    return path
+
+
+@cache
+def _nothing() -> bytes:
+    """Making the schema takes half a second, and nearly every test starts from it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.duckdb"
+        with open_writer(path, now=NOW):
+            pass
+        return path.read_bytes()
 
 
 def filled(path: Path, rows: Sequence[EstimateRow] = ()) -> Path:
@@ -148,9 +169,8 @@ def filled(path: Path, rows: Sequence[EstimateRow] = ()) -> Path:
 
 @cache
 def _content(rows: tuple[EstimateRow, ...]) -> bytes:
-    """Making the schema takes a tenth of a second, and many tests start from the same warehouse."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "warehouse.duckdb"
+        path = empty(Path(folder) / "warehouse.duckdb")
         with open_writer(path, now=NOW) as writer:
             prepare(writer)
             load(writer, path.parent, rows)

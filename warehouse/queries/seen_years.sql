@@ -10,6 +10,7 @@ select
 from site_history
 where
     target = $target
+    and is_present
     and is_final
     and season <= $up_to
 order by woodland_id, season;

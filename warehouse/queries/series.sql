@@ -3,6 +3,7 @@ select woodland_id, season, mean, sd, sd_year, is_applicable, encoder, head, con
 from site_history
 where
     target = $target
+    and is_present
     and is_final
     and ($park is null or park = $park)
     and ($up_to is null or season <= $up_to)

@@ -14,18 +14,24 @@ from warehouse.records.assessments import (
     WeatherYearRow,
     figures_json,
 )
-from warehouse.records.runs import ModelRow, QualityRow, QuarantineRow, ReportRow, RunRow, WoodlandRow
+from warehouse.records.boundaries import LineageRow, ReleaseRow, WoodlandRow, WoodlandVersionRow
+from warehouse.records.runs import (
+    ModelRow,
+    PromotionRow,
+    QualityRow,
+    QuarantineRow,
+    ReportAlertRow,
+    ReportRow,
+    RunRow,
+)
 from warehouse.records.seasons import (
     AssetFailureRow,
     BlockSeasonRow,
     CompletenessRow,
-    EstimateKey,
-    EstimateRow,
-    IndexRow,
-    ObservationRow,
     SceneRow,
     SeasonSceneRow,
 )
+from warehouse.records.staged import EstimateKey, EstimateRow, IndexRow, ObservationRow, StagedRow
 
 __all__ = [
     "AlertEventRow",
@@ -42,11 +48,15 @@ __all__ = [
     "EstimateRow",
     "GateFindingRow",
     "IndexRow",
+    "LineageRow",
     "ModelRow",
     "ObservationRow",
     "ParkTrendRow",
+    "PromotionRow",
     "QualityRow",
     "QuarantineRow",
+    "ReleaseRow",
+    "ReportAlertRow",
     "ReportRow",
     "Row",
     "RunRow",
@@ -56,15 +66,14 @@ __all__ = [
     "TrendRow",
     "WeatherYearRow",
     "WoodlandRow",
+    "WoodlandVersionRow",
     "figures_json",
 ]
-
-StagedRow = EstimateRow | ObservationRow | IndexRow
-"""Rows that wait in a Parquet file for the one writer."""
 
 Row = (
     EstimateRow | RunRow | ModelRow | WoodlandRow | SceneRow | SeasonSceneRow | TrendRow | ContrastRow
     | AlertRow | AlertEventRow | ParkTrendRow | BalanceRow | GateFindingRow | CorroborationRow
     | WeatherYearRow | CalibrationRow | QualityRow | QuarantineRow | ReportRow | CompletenessRow
-    | BlockSeasonRow | ObservationRow | IndexRow | AssetFailureRow
+    | BlockSeasonRow | ObservationRow | IndexRow | AssetFailureRow | ReleaseRow | WoodlandVersionRow
+    | LineageRow | PromotionRow | ReportAlertRow
 )  # fmt: skip

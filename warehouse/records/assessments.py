@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the science is slow to import, and here it only names types
     from monitoring.alerts.alert import Alert
-    from monitoring.alerts.life import AlertEvent
+    from monitoring.alerts.events import AlertEvent
     from monitoring.corroboration.evidence import Corroboration
     from monitoring.gates.finding import GateFinding
-    from monitoring.trends.contrasts import Contrast
+    from monitoring.trends.contrast import Contrast
     from monitoring.trends.matching import BalanceRow as Balance
     from monitoring.trends.parks import ParkTrend
     from monitoring.trends.trend import Trend

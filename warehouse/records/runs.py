@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:  # the science is slow to import, and here it only names types
-    from monitoring.woodlands import Status
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -44,27 +41,6 @@ class ModelRow:
     """The whole card, JSON."""
     sha256: str
     """Of the weights, hexadecimal."""
-
-
-@dataclass(frozen=True)
-class WoodlandRow:
-    """One woodland as recorded."""
-
-    TABLE: ClassVar[str] = "woodland"
-    KEY: ClassVar[tuple[str, ...]] = ("id",)
-
-    id: str
-    name: str
-    park: str
-    status: Status
-    is_ancient: bool
-    area_ha: float
-    geometry: bytes
-    """WKB, longitude and latitude in degrees."""
-    longitude: float
-    """Of a point inside the woodland, degrees."""
-    latitude: float
-    repaired: str
 
 
 @dataclass(frozen=True)
@@ -121,3 +97,40 @@ class ReportRow:
     path: str
     sha256: str
     run_id: str
+    generated_at: datetime | None = None
+    """The moment the report speaks of, aware, UTC."""
+
+
+@dataclass(frozen=True)
+class ReportAlertRow:
+    """An alert that a report told of, as it stood."""
+
+    TABLE: ClassVar[str] = "report_alert"
+    KEY: ClassVar[tuple[str, ...]] = ("sha256", "alert_id")
+
+    sha256: str
+    """Of the PDF."""
+    alert_id: str
+    level: str
+    state: str
+
+
+@dataclass(frozen=True)
+class PromotionRow:
+    """A model let speak for a target, with the difference that was seen beforehand."""
+
+    TABLE: ClassVar[str] = "promotion"
+    KEY: ClassVar[tuple[str, ...]] = ("target", "promoted_at", "encoder", "head")
+
+    target: str
+    promoted_at: datetime
+    """Aware, UTC."""
+    encoder_from: str
+    """Empty for none, like `head_from`."""
+    head_from: str
+    encoder: str
+    head: str
+    figures: str
+    """The difference over all woodlands, JSON object."""
+    woodlands: str
+    """The difference for each woodland, JSON list."""

@@ -1,101 +1,17 @@
-"""What is recorded of seasons: scenes, estimates, what was observed, and how complete it is."""
+"""What is recorded of seasons of a block: its scenes, how complete they are, and what could not be read."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the science is slow to import, and here it only names types
     from monitoring.completeness import Completeness, StreamCount
-    from monitoring.estimates import WoodlandEstimate
-    from monitoring.indices import IndexValue
-    from monitoring.scenes import Sensor
-
-
-@dataclass(frozen=True)
-class EstimateKey:
-    """What names an estimate: the same key is the same number, whoever computes it."""
-
-    woodland_id: str
-    season: str
-    target: str
-    encoder: str
-    head: str
-    config_hash: str
-    inputs_hash: str
-
-
-@dataclass(frozen=True)
-class EstimateRow:
-    """One woodland-season as estimated; units as in the table's comments, NaN = unknown."""
-
-    TABLE: ClassVar[str] = "estimate"
-    KEY: ClassVar[tuple[str, ...]] = tuple(EstimateKey.__dataclass_fields__)
-
-    woodland_id: str
-    season: str
-    target: str
-    encoder: str
-    head: str
-    config_hash: str
-    inputs_hash: str
-    mean: float
-    sd: float
-    sd_place: float
-    sd_year: float
-    coverage: float
-    applicable_share: float
-    n_pixels: int
-    n_s2: float
-    n_s1_ascending: float
-    n_s1_descending: float
-    run_id: str
-    block_id: str = ""
-
-    @property
-    def key(self) -> EstimateKey:
-        """The fields that name the estimate."""
-        return EstimateKey(*(getattr(self, name) for name in self.KEY))
-
-    @classmethod
-    def of(
-        cls,
-        estimate: WoodlandEstimate,
-        *,
-        season: str,
-        target: str,
-        encoder: str,
-        head: str,
-        config_hash: str,
-        inputs_hash: str,
-        run_id: str,
-        block_id: str = "",
-    ) -> EstimateRow:
-        """Return the row of an aggregated estimate."""
-        return cls(
-            woodland_id=estimate.woodland_id,
-            season=season,
-            target=target,
-            encoder=encoder,
-            head=head,
-            config_hash=config_hash,
-            inputs_hash=inputs_hash,
-            mean=estimate.mean,
-            sd=estimate.sd,
-            sd_place=estimate.sd_place,
-            sd_year=estimate.sd_year,
-            coverage=estimate.coverage,
-            applicable_share=estimate.applicable_share,
-            n_pixels=estimate.n_pixels,
-            n_s2=estimate.n_s2,
-            n_s1_ascending=estimate.n_s1_ascending,
-            n_s1_descending=estimate.n_s1_descending,
-            run_id=run_id,
-            block_id=block_id,
-        )
+    from monitoring.scenes import Scene, Sensor
 
 
 @dataclass(frozen=True)
@@ -126,6 +42,40 @@ class SceneRow:
     """None where the catalogue states none."""
     tile: str = ""
     """MGRS tile; empty for radar."""
+    checksums: str = "{}"
+    """JSON object of band and multihash in hexadecimal, of the assets whose checksum the catalogue states."""
+
+    @classmethod
+    def of_scenes(cls, scenes: Iterable[Scene]) -> list[SceneRow]:
+        """Return a row for each scene, by source and id, though neighbouring blocks share it."""
+        return [cls.of(scene) for scene in sorted(set(scenes), key=lambda scene: (scene.source, scene.id))]
+
+    @classmethod
+    def of(cls, scene: Scene) -> SceneRow:
+        """Return the row of a scene."""
+        west, south, east, north = scene.bbox
+        return cls(
+            source=scene.source,
+            id=scene.id,
+            collection=scene.collection,
+            sensor=scene.sensor,
+            platform=scene.platform,
+            acquired_at=scene.acquired_at,
+            acquisition=scene.acquisition,
+            baseline=scene.baseline,
+            offset_dn=scene.offset_dn,
+            offset_rule=scene.offset_rule,
+            epsg=scene.epsg,
+            west=west,
+            south=south,
+            east=east,
+            north=north,
+            hrefs=json.dumps(dict(scene.hrefs), sort_keys=True),
+            cloud_fraction=scene.cloud_fraction,
+            relative_orbit=scene.relative_orbit or None,
+            tile=scene.tile,
+            checksums=json.dumps(dict(scene.checksums), sort_keys=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -139,6 +89,15 @@ class SeasonSceneRow:
     block_id: str
     source: str
     scene_id: str
+
+    @classmethod
+    def of_blocks(cls, season: str, by_block: Mapping[str, Sequence[Scene]]) -> list[SeasonSceneRow]:
+        """Return the rows of the scenes that a season of each block was estimated from."""
+        return [
+            cls(season, block_id, scene.source, scene.id)
+            for block_id, scenes in by_block.items()
+            for scene in scenes
+        ]
 
 
 @dataclass(frozen=True)
@@ -240,67 +199,6 @@ class BlockSeasonRow:
             reason=found.reason,
             run_id=run_id,
             inputs_hash=inputs_hash,
-        )
-
-
-@dataclass(frozen=True)
-class ObservationRow:
-    """What of a woodland was seen in a season, counted for the inputs that an estimate names."""
-
-    TABLE: ClassVar[str] = "season_observation"
-    KEY: ClassVar[tuple[str, ...]] = ("woodland_id", "season", "inputs_hash")
-
-    woodland_id: str
-    season: str
-    inputs_hash: str
-    n_s2: float
-    """Clear observations per pixel, mean; like the other counts NaN where not counted."""
-    n_snow: float
-    n_s1_ascending: float
-    n_s1_descending: float
-    n_leaf_on: float
-    """Clear dates with leaves on the trees per pixel, mean."""
-    n_leaf_off: float
-    is_phenology_covered: bool | None
-    """None where it was not judged."""
-    run_id: str = ""
-
-
-@dataclass(frozen=True)
-class IndexRow:
-    """A vegetation index of a woodland at one acquisition."""
-
-    TABLE: ClassVar[str] = "index_observation"
-    KEY: ClassVar[tuple[str, ...]] = ("woodland_id", "source", "scene_id", "index_name")
-
-    woodland_id: str
-    source: str
-    scene_id: str
-    acquired_at: datetime
-    """Aware, UTC."""
-    index_name: str
-    """`ndvi`, `nirv` or `nbr`."""
-    value: float
-    """Mean over the clear area; NaN where nothing was clear."""
-    coverage: float
-    """Share of the woodland's area that was clear, 0-1."""
-    is_nbar: bool
-    """True where the reflectances were first brought to nadir view."""
-    run_id: str = ""
-    """The run that loads it puts its own id."""
-
-    @classmethod
-    def of(cls, found: IndexValue) -> IndexRow:
-        """Return the row of an index value, for any run to load."""
-        return cls(
-            woodland_id=found.woodland_id,
-            source=found.source,
-            scene_id=found.scene_id,
-            acquired_at=found.acquired_at,
-            index_name=found.index,
-            value=found.value,
-            coverage=found.coverage,
-            is_nbar=found.is_nbar,
         )
 
 

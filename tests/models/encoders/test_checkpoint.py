@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -341,6 +341,7 @@ def test_a_tensor_that_claims_more_numbers_than_it_stores_is_refused(
         load_student(card_for(path), path)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_no_damage_to_the_pickle_is_more_than_one_line(
     damaged: tuple[str, dict[str, bytes]], data: st.DataObject

@@ -165,11 +165,12 @@ def test_a_square_has_the_same_bytes_in_any_company(
 def test_the_number_of_threads_changes_no_byte(tiny: Galileo, threads: int) -> None:
     series = random_series(60, 2, 6, 1)
     expected = embed_galileo(tiny, series).values.tobytes()
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         assert embed_galileo(tiny, series).values.tobytes() == expected
     finally:
-        torch.set_num_threads(1)
+        torch.set_num_threads(before)
 
 
 def test_what_is_hidden_may_hold_anything(tiny: Galileo) -> None:

@@ -154,11 +154,12 @@ def test_a_sample_has_the_same_bytes_in_any_company(
 def test_the_number_of_threads_changes_no_byte(tiny: Presto, threads: int) -> None:
     series = random_series(100, 6, 1)
     expected = embed_presto(tiny, series).values.tobytes()
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         assert embed_presto(tiny, series).values.tobytes() == expected
     finally:
-        torch.set_num_threads(1)
+        torch.set_num_threads(before)
 
 
 def test_what_is_hidden_may_hold_anything(tiny: Presto) -> None:

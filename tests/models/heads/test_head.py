@@ -243,6 +243,7 @@ def test_a_head_on_the_device_it_is_on_is_itself(head: Head) -> None:
     assert head.on("cpu") is head
 
 
+@pytest.mark.slow
 def test_a_real_ground_label_is_predicted_at_unseen_sites(shared: Path) -> None:
     with np.load(shared / "data/pixel_s1s2_labels_presto/fuel_moisture.npz", allow_pickle=False) as table:
         channels, month, place = table["s1_s2_era5_srtm"], table["month"], table["latlon"][:, ::-1]

@@ -22,18 +22,24 @@ def by_name(coordinates: np.ndarray, **options: object) -> dict[str, Scheme]:
     return {each.name: each for each in schemes}
 
 
+@pytest.fixture(scope="module")
+def of_villages() -> dict[str, Scheme]:
+    """The schemes of the villages, by name."""
+    return by_name(villages())
+
+
 def field(edge_m: float, step_m: float) -> np.ndarray:
     """A dense square of places."""
     east, north = np.meshgrid(np.arange(0, edge_m, step_m), np.arange(0, edge_m, step_m))
     return places(*zip(east.ravel(), north.ravel(), strict=True))
 
 
-def test_every_scheme_is_made_in_order_of_strictness() -> None:
-    assert list(by_name(villages())) == ["random", *SPATIAL]
+def test_every_scheme_is_made_in_order_of_strictness(of_villages: dict[str, Scheme]) -> None:
+    assert list(of_villages) == ["random", *SPATIAL]
 
 
-def test_random_folds_leak_where_samples_are_clustered() -> None:
-    coordinates, schemes = villages(), by_name(villages())
+def test_random_folds_leak_where_samples_are_clustered(of_villages: dict[str, Scheme]) -> None:
+    coordinates, schemes = villages(), of_villages
     median_m = {
         name: np.median(held_out_distances_m(coordinates, scheme.folds))
         for name, scheme in schemes.items()
@@ -45,14 +51,13 @@ def test_random_folds_leak_where_samples_are_clustered() -> None:
 
 
 @pytest.mark.parametrize("km", [1, 10, 50])
-def test_a_spatial_scheme_keeps_its_distance(km: int) -> None:
-    coordinates = villages()
-    folds = by_name(coordinates)[f"{km} km"].folds
+def test_a_spatial_scheme_keeps_its_distance(of_villages: dict[str, Scheme], km: int) -> None:
+    folds = of_villages[f"{km} km"].folds
     assert folds is not None
-    assert held_out_distances_m(coordinates, folds).min() > km * 1000
+    assert held_out_distances_m(villages(), folds).min() > km * 1000
 
 
-@pytest.mark.parametrize("n_folds", [5, 10])
+@pytest.mark.parametrize("n_folds", [5, pytest.param(10, marks=pytest.mark.slow)])
 def test_the_50_km_scheme_deals_the_published_clusters_to_folds_of_the_published_sizes(
     shared: Path, n_folds: int
 ) -> None:
@@ -74,8 +79,8 @@ def test_whole_regions_are_left_out_one_by_one() -> None:
     assert len(np.unique(np.column_stack([region, scheme.folds.fold]), axis=0)) == 8
 
 
-def test_without_regions_five_clusters_of_places_are_left_out() -> None:
-    scheme = by_name(villages())["region"]
+def test_without_regions_five_clusters_of_places_are_left_out(of_villages: dict[str, Scheme]) -> None:
+    scheme = of_villages["region"]
     assert scheme.folds is not None
     assert scheme.folds.n_folds == 5
     assert (scheme.blocks.max() + 1, scheme.folds.n_groups) == (5, 5)
@@ -138,14 +143,16 @@ def test_a_field_without_gaps_is_judged_by_squares() -> None:
     assert {each.name: each.reason for each in schemes}["1 km"] == "all samples chain within 1 km"
 
 
-def test_near_splits_are_resampled_by_the_blocks_of_the_primary_scheme() -> None:
-    schemes = make_schemes(villages(), seed=1)
+def test_near_splits_are_resampled_by_the_blocks_of_the_primary_scheme(
+    of_villages: dict[str, Scheme],
+) -> None:
+    schemes = tuple(of_villages.values())
     blocks = primary_scheme(schemes).blocks
     assert all((each.blocks == blocks).all() for each in schemes if each.name in ("random", "coordinate"))
 
 
-def test_unknown_prediction_places_are_said_to_be_unknown() -> None:
-    assert "no prediction places given" in by_name(villages())["nndm"].reason
+def test_unknown_prediction_places_are_said_to_be_unknown(of_villages: dict[str, Scheme]) -> None:
+    assert "no prediction places given" in of_villages["nndm"].reason
     assert by_name(villages(), prediction_places=villages() + 0.1)["nndm"].reason == ""
 
 
@@ -168,8 +175,8 @@ def test_poles_and_the_antimeridian_are_places_like_others() -> None:
     assert 10_000 < apart.min() < np.pi * EARTH_RADIUS_M
 
 
-def test_the_same_samples_and_seed_give_the_same_folds() -> None:
-    for one, other in zip(make_schemes(villages(), seed=3), make_schemes(villages(), seed=3), strict=True):
+def test_the_same_samples_and_seed_give_the_same_folds(of_villages: dict[str, Scheme]) -> None:
+    for one, other in zip(of_villages.values(), make_schemes(villages(), seed=1), strict=True):
         assert one.folds is not None
         assert other.folds is not None
         assert (one.folds.fold == other.folds.fold).all()

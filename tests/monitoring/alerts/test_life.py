@@ -11,20 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitoring.alerts.alert import Alert, Level, alert_id
-from monitoring.alerts.life import (
-    ALLOWED,
-    SERVICE,
-    AlertEvent,
-    AlertState,
-    EventKind,
-    FieldResult,
-    Status,
-    act,
-    after,
-    events_of_look,
-    state_of,
-    states_of,
-)
+from monitoring.alerts.events import SERVICE, AlertEvent, EventKind, FieldResult
+from monitoring.alerts.life import ALLOWED, AlertState, Status, act, after, state_of, states_of
+from monitoring.alerts.looking import events_of_look
 from monitoring.errors import AlertError
 from monitoring.science import AlertRule
 

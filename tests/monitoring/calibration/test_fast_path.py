@@ -41,13 +41,15 @@ WORLDS = {
 }
 
 
-def service(family, rule):
-    """Return q by woodland and the levels of the alerts, as the service finds them."""
+def service(family, *rules):
+    """Return q by woodland and, for each rule, the levels of the alerts, as the service finds them."""
     series, sites = series_of(family), sites_of(family)
     controls = controls_among(series, sites)
     trends = family_trends(series, controls, TrendTest())
-    alerts = raise_alerts(trends, series, controls, rule, f"{int(family.years[-1])}-Q4", "richness", sites)
-    return np.array([trend.q for trend in trends]), {int(alert.woodland_id): alert.level for alert in alerts}
+    season = f"{int(family.years[-1])}-Q4"
+    found = (raise_alerts(trends, series, controls, rule, season, "richness", sites) for rule in rules)
+    levels = [{int(alert.woodland_id): alert.level for alert in alerts} for alerts in found]
+    return np.array([trend.q for trend in trends]), levels
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -57,9 +59,10 @@ def test_the_rule_on_arrays_confirms_and_watches_what_the_service_does(name, see
     tested = family_test(family, TrendTest())
     loss = sound_losses(family, tested, 0.05, TrendTest())
     any_level = alerted(family, tested, 0.05, AlertRule(), TrendTest())
-    for least in (0.1, 0.0):
-        q, levels = service(family, AlertRule(min_decline_fraction=least))
-        np.testing.assert_array_equal(tested.q, q)
+    losses = (0.1, 0.0)
+    q, by_loss = service(family, *(AlertRule(min_decline_fraction=least) for least in losses))
+    np.testing.assert_array_equal(tested.q, q)
+    for least, levels in zip(losses, by_loss, strict=True):
         confirmed = {row for row, level in levels.items() if level is Level.CONFIRMED}
         assert set(np.flatnonzero(loss >= least).tolist()) == confirmed
         assert set(np.flatnonzero(any_level).tolist()) == set(levels)
@@ -67,7 +70,8 @@ def test_the_rule_on_arrays_confirms_and_watches_what_the_service_does(name, see
 
 def test_the_worlds_above_hold_what_they_are_there_for():
     alerts = {
-        name: service(draw(world, np.random.default_rng(1)), AlertRule())[1] for name, world in WORLDS.items()
+        name: service(draw(world, np.random.default_rng(1)), AlertRule())[1][0]
+        for name, world in WORLDS.items()
     }
     assert Level.CONFIRMED in alerts["steady declines"].values()
     assert not alerts["too few years"]

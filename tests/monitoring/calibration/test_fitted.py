@@ -31,6 +31,7 @@ def test_what_a_woodland_does_by_itself_is_fitted():
     assert of("autocorrelation") == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_what_years_do_to_all_to_parks_and_to_classes_is_told_apart():
     of = mean_of_fits(replace(NOISY, autocorrelation=0.0), seeds=12)
     # Nine years give a variance to a third of itself at best.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from monitoring.calibration.figures import MOST_ANY_CONFIRMED, MOST_FALSE_SHARE
-from monitoring.calibration.rates import ever_confirmed, provisional_rate, realised_rates
+from monitoring.calibration.rates import ever_confirmed, provisional_rate, realised_rates, simulated
 from monitoring.calibration.scenarios import declining, null_worlds
 from monitoring.calibration.worlds import World
 from monitoring.errors import SettingsError
@@ -24,7 +24,14 @@ def at_most(rate, sims):
     return rate + 3 * np.sqrt(rate * (1 - rate) / sims)
 
 
-@pytest.mark.parametrize("name", null_worlds(SMALL))
+#: The fewest worlds that have all there is: independent noise, memory, heavy tails and years in common.
+QUICK = ("as given", "autocorrelation 0.5", "t4, very unequal, autocorrelation 0.3", "common year 20 %")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in null_worlds(SMALL)],
+)
 def test_where_nothing_declines_hardly_any_family_has_a_false_alarm(name):
     found = rates(null_worlds(SMALL)[name], name=name)
     assert found.any_alone <= at_most(MOST_ANY_CONFIRMED, SIMS)
@@ -51,12 +58,30 @@ def test_those_on_watch_that_hold_are_few():
     assert found.found_any >= found.found
 
 
-def test_the_same_seed_gives_the_same_rates_on_any_number_of_processes():
-    world = declining(World(n_woodlands=40, n_parks=2), 0.8)
-    alone = rates(world, sims=7, with_watch=True)
-    assert rates(world, sims=7, with_watch=True, processes=2) == alone
-    assert rates(world, sims=7, with_watch=True, seed=2) != alone
-    assert rates(world, sims=7, with_watch=True, name="another") != alone
+FEW = declining(World(n_woodlands=40, n_parks=2), 0.8)
+
+
+def test_the_same_seed_and_name_give_the_same_rates_and_others_give_others():
+    alone = rates(FEW, sims=7, with_watch=True)
+    assert rates(FEW, sims=7, with_watch=True) == alone
+    assert rates(FEW, sims=7, with_watch=True, seed=2) != alone
+    assert rates(FEW, sims=7, with_watch=True, name="another") != alone
+
+
+def first_draw(rng):
+    return (int(rng.integers(10**9)),)
+
+
+def test_a_simulation_draws_the_same_whatever_the_others_are():
+    """So it cannot matter which process it falls to."""
+    seven = simulated(first_draw, 7, 1, "", 1)
+    assert len(np.unique(seven)) == 7
+    np.testing.assert_array_equal(simulated(first_draw, 3, 1, "", 1), seven[:3])
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_rates_of_one():
+    assert rates(FEW, sims=7, with_watch=True, processes=2) == rates(FEW, sims=7, with_watch=True)
 
 
 def test_progress_counts_every_simulation():
@@ -65,10 +90,11 @@ def test_progress_counts_every_simulation():
     assert told == [(5, 7), (7, 7)]
 
 
-def test_spending_the_error_over_ten_looks_keeps_what_testing_ten_times_loses():
-    found = ever_confirmed(World(n_woodlands=120, n_parks=3), TrendTest(), AlertRule(), 60, 1)
+@pytest.mark.parametrize("sims", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_spending_the_error_over_ten_looks_keeps_what_testing_ten_times_loses(sims):
+    found = ever_confirmed(World(n_woodlands=120, n_parks=3), TrendTest(), AlertRule(), sims, 1)
     spent, harmonic, unspent = (found[way][1] for way in ("inverse square", "harmonic", "none"))
-    assert harmonic <= spent <= at_most(MOST_ANY_CONFIRMED, 60)
+    assert harmonic <= spent <= at_most(MOST_ANY_CONFIRMED, sims)
     assert unspent > spent
 
 

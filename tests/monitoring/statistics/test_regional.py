@@ -163,7 +163,7 @@ def replicates(seed, count, n_series, n=9, share=0.2, gaps=0.0):
         yield values
 
 
-@pytest.mark.parametrize("gaps", [0.0, 0.2])
+@pytest.mark.parametrize("gaps", [0.0, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_shared_years_deceive_whoever_counts_woods_but_not_whoever_counts_years(gaps):
     """250 regions of 100 series, a fifth of the variance shared: 5 % are called, 0.05 +- 0.028 (2 sd)."""
     by_woods, by_dietz_killeen, by_s, by_slope = [], [], [], []
@@ -180,6 +180,7 @@ def test_shared_years_deceive_whoever_counts_woods_but_not_whoever_counts_years(
     assert 0.022 < np.mean(by_slope) < 0.078
 
 
+@pytest.mark.slow
 def test_years_missing_in_a_row_or_at_both_ends_leave_the_size_near_five_per_cent():
     """Half of the series lack the same years, which no order of the years foresees: 0.05 +- 0.03."""
     for missing in ([0, 1, 2, 3], [3, 4, 5]):

@@ -13,17 +13,13 @@ from monitoring.calibration.contrast_rates import (
 )
 from monitoring.errors import SettingsError, TrendError
 from monitoring.science import MatchRule, TrendTest
-from monitoring.trends.contrasts import (
-    ALL_PARKS,
-    autocorrelation,
-    contrasts,
-    permutation_ps,
-    sign_flip_p,
-)
+from monitoring.trends.contrasts import contrasts
 from monitoring.trends.eras import Era
 from monitoring.trends.histories import RichnessSeries
+from monitoring.trends.matching import ALL_PARKS
 from monitoring.trends.mixed_model import mixed_model_check
 from monitoring.trends.sites import Site
+from monitoring.trends.year_tests import autocorrelation, permutation_ps, sign_flip_p
 
 YEARS = np.arange(2017, 2026)
 RULE, MATCH = TrendTest(), MatchRule()
@@ -302,6 +298,7 @@ def test_simulated_rates_judge_what_the_service_judges():
     assert (just_enough.over_years, too_strict.over_years) == (1, 0)
 
 
+@pytest.mark.slow
 def test_years_as_replicates_keep_their_promise_where_woods_as_replicates_break_it():
     rates = contrast_rates(ContrastWorld(400, 5, class_year=0.02), 300, seed=5)
     assert 0.02 <= rates.over_years <= 0.09

@@ -227,6 +227,7 @@ def test_order_and_repetition_change_nothing():
         assert dataclasses.asdict(backwards[key]) == pytest.approx(dataclasses.asdict(trend), nan_ok=True)
 
 
+@pytest.mark.slow
 def test_without_a_trend_one_park_in_twenty_is_called():
     """200 parks of 20 woods that share half of their variance, six years: 0.05 +- 0.031 (2 sd)."""
     rng = np.random.default_rng(8)

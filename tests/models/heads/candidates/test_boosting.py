@@ -1,5 +1,8 @@
 """Boosted trees: they fit what is there, know their held-out error, and one fit is one set of bytes."""
 
+from copy import deepcopy
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +13,18 @@ from models.heads.candidates.boosting import CANDIDATE, Setting, coarse
 from models.heads.candidates.contract import Training
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
     """Fit small models: what is claimed here holds for any number of trees."""
-    monkeypatch.setattr(boosting, "MOST_TREES", 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boosting, "MOST_TREES", 30)
+        yield
+
+
+@pytest.fixture(scope="module")
+def taught(few_trees):
+    """The trees of `training()`."""
+    return CANDIDATE.fit(training(), 0)
 
 
 def training(n=240, d=4, groups=12, seed=0, **other):
@@ -66,39 +77,35 @@ def test_a_column_of_few_values_stays_as_it_is():
     np.testing.assert_array_equal(coarse(column), column)
 
 
-def test_nine_in_ten_fresh_samples_lie_in_the_raw_interval():
-    said, fresh = predict(CANDIDATE.fit(training(), 0), training(seed=1)), training(seed=1).latent
+def test_nine_in_ten_fresh_samples_lie_in_the_raw_interval(taught):
+    said, fresh = predict(taught, training(seed=1)), training(seed=1).latent
     inside = (said.lower.numpy() <= fresh) & (fresh <= said.upper.numpy())
     assert 0.8 < inside.mean() < 0.98
 
 
-def test_the_variance_is_that_of_held_out_errors():
-    said, fresh = predict(CANDIDATE.fit(training(), 0), training(seed=1)), training(seed=1).latent
+def test_the_variance_is_that_of_held_out_errors(taught):
+    said, fresh = predict(taught, training(seed=1)), training(seed=1).latent
     assert 0.6 < said.variance[0].item() / np.mean((said.mean.numpy() - fresh) ** 2) < 1.6
 
 
-def test_the_same_seed_gives_the_same_bytes():
-    t = training()
-    first, second = (CANDIDATE.fit(t, 1).state_dict() for _ in range(2))
+def test_the_same_seed_gives_the_same_bytes(taught):
+    first, second = taught.state_dict(), CANDIDATE.fit(training(), 0).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_stored_trees_say_the_same_and_in_float32_nearly():
+def test_stored_trees_say_the_same_and_in_float32_nearly(taught):
     t = training()
-    module = CANDIDATE.fit(t, 0)
-    again = CANDIDATE.restore(dict(module.state_dict()))
-    for said, kept in zip(predict(module, t), predict(again, t), strict=True):
+    again = CANDIDATE.restore({name: tensor.clone() for name, tensor in taught.state_dict().items()})
+    for said, kept in zip(predict(taught, t), predict(again, t), strict=True):
         assert torch.equal(said, kept)
     narrow = again.float()(torch.from_numpy(t.embeddings).float(), torch.from_numpy(t.effort).float())
-    for said, short in zip(predict(module, t), narrow, strict=True):
+    for said, short in zip(predict(taught, t), narrow, strict=True):
         assert short.dtype == torch.float32
         torch.testing.assert_close(short.double(), said, rtol=1e-4, atol=1e-4)
 
 
-def test_more_effort_finds_more():
-    t = training()
-    module = CANDIDATE.fit(t, 0)
-    low, high = (predict(module, training(effort=np.full((240, 1), e))).mean.mean() for e in (-1.5, 1.5))
+def test_more_effort_finds_more(taught):
+    low, high = (predict(taught, training(effort=np.full((240, 1), e))).mean.mean() for e in (-1.5, 1.5))
     assert high - low > 0.3
 
 
@@ -128,10 +135,15 @@ RUBBISH = {
 }
 
 
-@pytest.mark.parametrize("t", RUBBISH.values(), ids=RUBBISH)
+@cache
+def fitted_to_rubbish(name):
+    return CANDIDATE.fit(RUBBISH[name], 0)
+
+
+@pytest.mark.parametrize("name", RUBBISH)
 @pytest.mark.parametrize("number_format", [torch.float64, torch.float32])
-def test_rubbish_gives_finite_numbers_in_order(t, number_format):
-    module = CANDIDATE.fit(t, 0).to(number_format)
+def test_rubbish_gives_finite_numbers_in_order(name, number_format):
+    t, module = RUBBISH[name], deepcopy(fitted_to_rubbish(name)).to(number_format)
     said = module(*(torch.from_numpy(each).to(number_format) for each in (t.embeddings, t.effort)))
     assert all(each.isfinite().all() and each.dtype == number_format for each in said)
     assert (said.variance > 0).all()
@@ -139,8 +151,8 @@ def test_rubbish_gives_finite_numbers_in_order(t, number_format):
     assert (said.mean < said.upper).all()
 
 
-def test_tensors_of_something_else_are_refused():
-    kept = dict(CANDIDATE.fit(training(), 0).state_dict())
+def test_tensors_of_something_else_are_refused(taught):
+    kept = dict(taught.state_dict())
     with pytest.raises(ValueError, match="one number"):
         CANDIDATE.restore(kept | {"below": torch.zeros(3, dtype=torch.float64)})
     with pytest.raises(KeyError):

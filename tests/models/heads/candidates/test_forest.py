@@ -1,5 +1,8 @@
 """The forest: scikit-learn's mean, Meinshausen's distribution, one fit one set of bytes."""
 
+from copy import deepcopy
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +13,19 @@ from models.heads.candidates.contract import Training
 from models.heads.candidates.forest import CANDIDATE, SETTINGS, Setting, quantile
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
     """Grow small forests: what is claimed here holds for any number of trees."""
-    monkeypatch.setattr(forest, "TREES", 12)
-    monkeypatch.setattr(forest, "TREES_TO_TUNE", 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "TREES", 12)
+        patch.setattr(forest, "TREES_TO_TUNE", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def taught(few_trees):
+    """The forest of `training()`."""
+    return CANDIDATE.fit(training(), 0)
 
 
 def training(n=240, d=4, groups=12, seed=0, **other):
@@ -71,29 +82,26 @@ def test_quantiles_lie_inside_their_bin():
     assert quantile(reached, edges, 0.75).tolist() == [25.0, 17.5]
 
 
-def test_the_same_seed_gives_the_same_bytes():
-    t = training()
-    first, second, other = (CANDIDATE.fit(t, seed).state_dict() for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_bytes(taught):
+    first = taught.state_dict()
+    second, other = (CANDIDATE.fit(training(), seed).state_dict() for seed in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["trees.threshold"], other["trees.threshold"])
 
 
-def test_a_stored_forest_says_the_same_and_in_float32_nearly():
+def test_a_stored_forest_says_the_same_and_in_float32_nearly(taught):
     t = training()
-    module = CANDIDATE.fit(t, 0)
-    again = CANDIDATE.restore(dict(module.state_dict()))
-    for said, kept in zip(predict(module, t), predict(again, t), strict=True):
+    again = CANDIDATE.restore({name: tensor.clone() for name, tensor in taught.state_dict().items()})
+    for said, kept in zip(predict(taught, t), predict(again, t), strict=True):
         assert torch.equal(said, kept)
     narrow = again.float()(torch.from_numpy(t.embeddings).float(), torch.from_numpy(t.effort).float())
-    for said, short in zip(predict(module, t), narrow, strict=True):
+    for said, short in zip(predict(taught, t), narrow, strict=True):
         assert short.dtype == torch.float32
         torch.testing.assert_close(short.double(), said, rtol=1e-4, atol=1e-4)
 
 
-def test_more_effort_finds_more():
-    t = training()
-    module = CANDIDATE.fit(t, 0)
-    low, high = (predict(module, training(effort=np.full((240, 1), e))).mean.mean() for e in (-1.5, 1.5))
+def test_more_effort_finds_more(taught):
+    low, high = (predict(taught, training(effort=np.full((240, 1), e))).mean.mean() for e in (-1.5, 1.5))
     assert high - low > 0.3
 
 
@@ -123,10 +131,15 @@ RUBBISH = {
 }
 
 
-@pytest.mark.parametrize("t", RUBBISH.values(), ids=RUBBISH)
+@cache
+def fitted_to_rubbish(name):
+    return CANDIDATE.fit(RUBBISH[name], 0)
+
+
+@pytest.mark.parametrize("name", RUBBISH)
 @pytest.mark.parametrize("number_format", [torch.float64, torch.float32])
-def test_rubbish_gives_finite_numbers_in_order(t, number_format):
-    module = CANDIDATE.fit(t, 0).to(number_format)
+def test_rubbish_gives_finite_numbers_in_order(name, number_format):
+    t, module = RUBBISH[name], deepcopy(fitted_to_rubbish(name)).to(number_format)
     said = module(*(torch.from_numpy(each).to(number_format) for each in (t.embeddings, t.effort)))
     assert all(each.isfinite().all() and each.dtype == number_format for each in said)
     assert (said.variance > 0).all()
@@ -140,8 +153,8 @@ def test_every_setting_can_be_grown():
         assert len(forest._grow(forest.columns_of(t), t, setting, 2, 0).estimators_) == 2
 
 
-def test_tensors_of_another_forest_are_refused():
-    kept = dict(CANDIDATE.fit(training(), 0).state_dict())
+def test_tensors_of_another_forest_are_refused(taught):
+    kept = dict(taught.state_dict())
     with pytest.raises(ValueError, match="edges"):
         CANDIDATE.restore(kept | {"edges": torch.zeros(3, dtype=torch.float64)})
     with pytest.raises(KeyError):

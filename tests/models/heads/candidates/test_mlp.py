@@ -29,6 +29,12 @@ def taught(_short: None) -> torch.nn.Module:
     return mlp.fit(training(600), 0)
 
 
+@pytest.fixture
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly any steps: for what holds of a fit however little it has learnt."""
+    monkeypatch.setattr(mlp, "LOOK_EVERY", 10)
+
+
 def training(n: int = 200, dims: int = 4, groups: int = 10, efforts: int = 0, seed: int = 0) -> Training:
     """Return rows whose target is the square of the first column, and noise that grows with the second."""
     rng = np.random.default_rng(seed)
@@ -78,12 +84,14 @@ def test_ninety_per_cent_intervals_hold_most_fresh_samples(taught: torch.nn.Modu
     assert 0.8 < np.mean((fresh.latent > lower) & (fresh.latent < upper)) < 0.99
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     once, again, other = (mlp.fit(training(60), seed).state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(once[name], again[name]) for name in once)
     assert not torch.equal(once["weight_0"], other["weight_0"])
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_a_fit_leaves_the_global_random_numbers_alone() -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
@@ -91,6 +99,7 @@ def test_a_fit_leaves_the_global_random_numbers_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_a_stored_ensemble_predicts_the_same() -> None:
     rows = training(60, efforts=1)
     module = mlp.fit(rows, 0)
@@ -100,6 +109,7 @@ def test_a_stored_ensemble_predicts_the_same() -> None:
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_everything_stored_is_float64_and_the_module_serves_in_float32() -> None:
     rows = training(60)
     module = mlp.fit(rows, 0)
@@ -130,6 +140,7 @@ def test_rows_that_weigh_next_to_nothing_are_next_to_ignored() -> None:
     assert np.abs(predicted(module, rows)[0]).max() < 20
 
 
+@pytest.mark.usefixtures("_hasty")
 @pytest.mark.parametrize("groups", [1, 2])
 def test_one_or_two_groups_still_make_an_ensemble(groups: int) -> None:
     rows = training(50, groups=groups)
@@ -139,6 +150,7 @@ def test_one_or_two_groups_still_make_an_ensemble(groups: int) -> None:
     assert (mean < upper).all()
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_a_constant_column_is_no_error() -> None:
     rows = training(60)
     wider = replace(rows, embeddings=np.column_stack([rows.embeddings, np.full(60, 0.1)]))
@@ -147,6 +159,7 @@ def test_a_constant_column_is_no_error() -> None:
     assert all(np.isfinite(each).all() for each in predicted(module, wider))
 
 
+@pytest.mark.usefixtures("_hasty")
 def test_equal_labels_are_predicted_with_an_interval_that_float32_can_tell_apart() -> None:
     rows = training(60)
     same = replace(rows, latent=np.full(60, 80.0))

@@ -1,0 +1,1 @@
+"""Estimating: from the cube, or published embeddings, to staged rows of woodlands and reference sites."""

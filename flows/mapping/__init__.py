@@ -1,0 +1,1 @@
+"""Mapping: what the head says of every cell, as files with a STAC item."""

@@ -1,0 +1,1 @@
+"""Modelling: field samples embedded, heads fitted, kept, compared and promoted."""

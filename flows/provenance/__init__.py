@@ -1,0 +1,1 @@
+"""Provenance: what a figure comes from, and whether it can be computed again."""

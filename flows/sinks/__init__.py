@@ -1,0 +1,1 @@
+"""Handing out: what leaves the service, as files at any address."""

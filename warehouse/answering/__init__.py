@@ -1,0 +1,1 @@
+"""What the warehouse says when asked: tables, sites, one SELECT, chains of provenance, Parquet."""

@@ -1,0 +1,1 @@
+"""Keeping the file in order: checks, backup and restore, room on disk."""

@@ -1,0 +1,1 @@
+select number from look where target = $target and season = $season;

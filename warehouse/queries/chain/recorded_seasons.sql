@@ -1,0 +1,1 @@
+select distinct season from estimate order by season desc;

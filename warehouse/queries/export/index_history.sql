@@ -1,0 +1,1 @@
+select * from index_history order by woodland_id, index_name, year;

@@ -1,0 +1,1 @@
+select * from park_summary order by target, park, is_ancient desc, season;

@@ -1,0 +1,1 @@
+select * from woodland_successor order by id, current_id;

@@ -1,0 +1,1 @@
+select * from woodland_history order by woodland_id, version;

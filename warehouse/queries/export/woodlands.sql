@@ -1,0 +1,1 @@
+select * from woodland_history where is_present order by woodland_id;

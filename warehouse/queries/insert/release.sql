@@ -1,0 +1,3 @@
+insert into release by name
+select *, cast($now as timestamp) as recorded_at from batch
+on conflict do nothing;

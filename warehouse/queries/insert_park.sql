@@ -1,3 +1,0 @@
-insert into park by name
-select *, cast($now as timestamp) as recorded_at from batch
-on conflict do nothing;

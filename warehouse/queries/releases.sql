@@ -1,0 +1,1 @@
+select * from release order by recorded_at, id;
