@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,9 +155,8 @@ def _wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise SettingsError(f"server at {address}: ended with status {process.returncode} while starting")
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{address}/health", timeout=2).status_code == httpx.codes.OK:
                 return
-        except httpx.TransportError:
-            time.sleep(0.3)
+        time.sleep(0.3)
     raise SettingsError(f"server at {address}: did not answer within {SERVER_START_S:.0f} s")

@@ -15,6 +15,12 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Scheduled
 
 from warehouse.reader import read
 
@@ -34,7 +40,7 @@ def wait_for(what: str, probe: Callable[[], Any], seconds: float) -> Any:
         try:
             if answer := probe():
                 return answer
-        except httpx.TransportError:
+        except (httpx.TransportError, ObjectNotFound):
             pass
         time.sleep(1)
     pytest.fail(f"{what}: not within {seconds:.0f} s")
@@ -79,39 +85,49 @@ def processes_of(group: int) -> list[int]:
     return found
 
 
-def post(api: str, path: str, content: dict[str, Any]) -> Any:
-    answer = httpx.post(f"{api}{path}", json=content, timeout=20)
-    answer.raise_for_status()
-    return answer.json()
+@pytest.fixture(scope="module")
+def client(api: str) -> Iterator[SyncPrefectClient]:
+    """A client of the server as its users have one.
+
+    It asks again after a 503: with SQLite beneath it, the server answers one to a request that wanted to
+    write what another was just writing.
+    """
+    with SyncPrefectClient(api) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
-def deployment(api: str) -> dict[str, Any]:
-    def look() -> Any:
-        answer = httpx.get(f"{api}/deployments/name/season/seasonal", timeout=5)
-        return answer.json() if answer.status_code == httpx.codes.OK else None
+def deployment(client: SyncPrefectClient) -> DeploymentResponse:
+    def look() -> DeploymentResponse:
+        return client.read_deployment_by_name("season/seasonal")
 
-    found: dict[str, Any] = wait_for("the seasonal deployment", look, 150)
+    found: DeploymentResponse = wait_for("the seasonal deployment", look, 150)
     return found
 
 
-def test_the_schedule_puts_scheduled_runs_on_the_server(api: str, deployment: dict[str, Any]) -> None:
-    wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
-    runs = wait_for("a SCHEDULED run", lambda: post(api, "/flow_runs/filter", wanted), 90)
-    assert {run["state_type"] for run in runs} == {"SCHEDULED"}
-    when = {run["expected_start_time"][5:16] for run in runs}
+def test_the_schedule_puts_scheduled_runs_on_the_server(
+    client: SyncPrefectClient, deployment: DeploymentResponse
+) -> None:
+    its_own = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    runs: list[FlowRun] = wait_for(
+        "a SCHEDULED run", lambda: client.read_flow_runs(deployment_filter=its_own), 90
+    )
+    assert {run.state_type.value for run in runs if run.state_type} == {"SCHEDULED"}
+    when = {f"{run.expected_start_time:%m-%dT%H:%M}" for run in runs}
     assert when <= {"02-15T03:00", "05-15T03:00", "08-15T03:00", "11-15T03:00"}
 
 
-def test_a_season_runs_through_the_worker(api: str, deployment: dict[str, Any], service: Path) -> None:
-    content = {"parameters": {"season_id": "2025-Q4", "config": str(service)}, "state": {"type": "SCHEDULED"}}
-    run = post(api, f"/deployments/{deployment['id']}/create_flow_run", content)
+def test_a_season_runs_through_the_worker(
+    client: SyncPrefectClient, deployment: DeploymentResponse, service: Path
+) -> None:
+    asked = {"season_id": "2025-Q4", "config": str(service)}
+    run = client.create_flow_run_from_deployment(deployment.id, parameters=asked, state=Scheduled())
 
-    def ended() -> Any:
-        state = httpx.get(f"{api}/flow_runs/{run['id']}", timeout=5).json()["state"]
-        return state if state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"} else None
+    def ended() -> State | None:
+        state = client.read_flow_run(run.id).state
+        return state if state and state.is_final() else None
 
-    state = wait_for("the season's run", ended, 240)
-    assert state["type"] == "COMPLETED", state["message"]
+    state: State = wait_for("the season's run", ended, 240)
+    assert state.is_completed(), state.message
     with read(service.parent / "service" / "published" / "underwood.duckdb") as reader:
         assert len(reader.history(season="2025-Q4")) > 60
