@@ -35,7 +35,9 @@ TYPICAL_ROWS = 2048
 #: 1 ms for every number of rows it meets.
 ROW_STEP = 64
 #: Fewest rows of a matrix product whose rows do not depend on their number; fewer take other kernels.
-MIN_ROWS = 8
+MIN_ROWS = 16
+#: Columns that a product with one column is filled up to.
+QUERY_COLUMNS = 8
 #: exp2 of scores up to this needs no shift; float32 and bfloat16 overflow at 128.
 LARGEST_SCORE = 100.0
 #: exp2 runs over a multiple of this many numbers: a remainder takes another kernel, with other last bits.
@@ -242,7 +244,7 @@ class PackedPool:
     """Attention pooling with one learned query."""
 
     query: Tensor
-    """(d, MIN_ROWS) float32: the query and zeros, as a product with one column takes another kernel."""
+    """(d, QUERY_COLUMNS) float32: the query and zeros, as a product with one column takes another kernel."""
 
     def __call__(self, x: Tensor, multiplicity: Tensor | None) -> Tensor:
         """x (b, l, d), multiplicity (l,) -> (b, d)."""
@@ -258,7 +260,7 @@ def pack_pool(query: nn.Linear) -> PackedPool:
 
 
 def padded_query(query: nn.Linear) -> Tensor:
-    """Return (d, MIN_ROWS): a query and zeros; its bias shifts every logit alike and so does nothing."""
-    padded = torch.zeros(query.in_features, MIN_ROWS)
+    """Return (d, QUERY_COLUMNS): a query and zeros; its bias shifts every logit alike and so does nothing."""
+    padded = torch.zeros(query.in_features, QUERY_COLUMNS)
     padded[:, 0] = query.weight.detach()[0]
     return padded

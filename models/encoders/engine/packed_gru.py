@@ -28,7 +28,7 @@ class PackedGruPool:
     """(d, d) from the reset state."""
     norm: nn.Module
     query: Tensor
-    """(d, MIN_ROWS) float32: the query and columns of zeros."""
+    """(d, QUERY_COLUMNS) float32: the query and columns of zeros."""
 
     def __call__(self, x: Tensor, order: Tensor) -> Tensor:
         """x (b, l, d), order (s,) -> (b, d) float32."""

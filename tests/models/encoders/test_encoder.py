@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from models.encoders import encoder
 from models.encoders.agreement import agreement
-from models.encoders.card import EncoderCard, encoder_card
+from models.encoders.card import EncoderCard, encoder_card, encoder_cards
 from models.encoders.configs import StudentConfig, TesseraV1Config
 from models.encoders.embeddings import Embeddings, Reason
 from models.encoders.encoder import Encoder, has_bf16, load_encoder, refuse_precision
 from models.encoders.engine import batches
 from models.encoders.engine.batches import halved_when_short
+from models.encoders.engine.packed import MIN_ROWS, pack, padded_query
 from models.encoders.inputs.dpixels import DPixels
 from models.encoders.inputs.sequences import Fill, Group, fill_v1_1, fill_v2, groups_by_count
 from models.encoders.networks.tessera_v1 import TesseraV1
@@ -99,6 +100,34 @@ def test_memory_chunks_order_and_threads_change_not_one_bit(name: str) -> None:
         assert any_encoder.embed(pixels).values.tobytes() == whole.tobytes()
     finally:
         torch.set_num_threads(before)
+
+
+def released_widths() -> list[int]:
+    """Token widths of the packaged encoders of d-pixels: how long a sum is decides which kernel makes it."""
+    configs = [card.config for card in encoder_cards()]
+    return sorted({each.width for each in configs if isinstance(each, StudentConfig | TesseraV1Config)})
+
+
+@pytest.mark.parametrize("width", released_widths())
+def test_a_row_of_a_product_does_not_depend_on_the_number_of_rows(width: int) -> None:
+    """What the engine rests on; where a processor breaks it, this says so and by which product."""
+    torch.manual_seed(width)
+    fuse, reduce = torch.nn.Linear(2 * width, 4 * width), torch.nn.Linear(4 * width, 128)
+    layer, query = torch.nn.Linear(width, 3 * width), padded_query(torch.nn.Linear(width, 1))
+    packed, gates = pack(layer.weight, layer.bias, torch.float32), layer.weight.detach().T.contiguous()
+    products = {
+        "fusion": (fuse, 2 * width),
+        "reduction": (reduce, 4 * width),
+        "packed": (packed, width),
+        "query": (lambda x: (x @ query)[:, 0], width),
+        "gates": (lambda x: torch.addmm(layer.bias, x, gates), width),
+    }
+    with torch.inference_mode():
+        for name, (product, length) in products.items():
+            rows = torch.randn(300, length)
+            whole = product(rows)
+            for n in (MIN_ROWS, MIN_ROWS + 1, 23, 64, 100):
+                assert torch.equal(product(rows[:n]), whole[:n]), (name, n)
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +331,7 @@ def test_where_memory_is_short_batches_are_halved_and_nothing_changes(
     roomy = batches.gather
 
     def cramped(frames: object, group: Group) -> object:
-        if len(group.rows) > 8:
+        if len(group.rows) > MIN_ROWS:
             raise shortage
         return roomy(frames, group)  # type: ignore[arg-type]
 
