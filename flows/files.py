@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from monitoring.errors import WarehouseError
-from warehouse.drafts import discard, settle
+from warehouse.drafts import discard, draft_of, settle
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -26,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     WarehouseError where it cannot be written; nothing is left then, and an older file stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = draft_of(path)
     try:
         _make_folder_of(path)
         yield temporary

@@ -20,6 +20,7 @@ from flows.archive.stac import write_catalogue, write_json
 from flows.archive.tables import write_samples, write_truth, write_woodlands
 from flows.archive.world import build_world
 from monitoring.errors import SourceError
+from warehouse.drafts import draft_of, is_left_over, unfinished
 
 #: Raised whenever the same seed gives other bytes. 2: granule metadata with angle grids.
 ARCHIVE_VERSION = 2
@@ -86,7 +87,7 @@ def make_archive(
     if present is not None:
         return present
     _sweep(target)
-    draft = _draft(target, os.getpid())
+    draft = draft_of(target)
     try:
         draft.mkdir(parents=True)
         _fill(draft, seed, wanted, processes or os.cpu_count() or 1, progress or _silent)
@@ -134,26 +135,10 @@ def _is_empty(target: Path) -> bool:
     return target.is_dir() and not any(target.iterdir())
 
 
-def _draft(target: Path, process: int) -> Path:
-    return target.parent / f".{target.name}.{process}.partial"
-
-
 def _sweep(target: Path) -> None:
     """Remove the drafts of makers that were killed."""
-    for draft in target.parent.glob(f".{target.name}.*.partial"):
-        process = draft.name.split(".")[-2]
-        if process.isdigit() and not _is_alive(int(process)):
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    for draft in filter(is_left_over, unfinished(target)):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _fill(draft: Path, seed: int, years: tuple[int, ...], processes: int, progress: Progress) -> None:

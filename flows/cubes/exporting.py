@@ -19,14 +19,13 @@ from monitoring.errors import WarehouseError
 from monitoring.grid import PIXEL_SIZE_M
 from monitoring.scenes import SCL_BAND, Sensor
 from monitoring.series import SensorSeries
+from warehouse.drafts import draft_of, force_to_disk, put_in_place
 
 if TYPE_CHECKING:
     from warehouse.cube.cutout import Cutout
 
 #: Most characters of a scene id that a file name holds.
 _NAME_LENGTH = 120
-#: Most characters of a name that a draft's name repeats: four bytes each, of the 255 that a name may have.
-_DRAFT_LENGTH = 50
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _GEOTIFF = re.compile(r"\d{8}T\d{6}_[A-Za-z0-9._-]+\.tif")
 #: How every NetCDF-4 file begins.
@@ -55,22 +54,18 @@ def export(cutout: Cutout, kind: Kind, path: Path, *, force: bool = False) -> in
             f"woodland {cutout.woodland_id}: the cube holds no {cutout.sensor.value} scene from {window}"
         )
     _refuse_present(kind, path, force=force)
-    draft = _beside(path, "part")
+    draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _writer(kind)(cutout, draft)
         _sync(draft)
-        _give_name(draft, path, kind, force=force)
+        _refuse_present(kind, path, force=force)
+        put_in_place(draft, path)
     except OSError as error:
         raise WarehouseError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         _remove(draft)
     return n_scenes
-
-
-def _beside(path: Path, what: str) -> Path:
-    """Return a hidden name beside a path that no other process uses, short where the path's own is long."""
-    return path.with_name(f".{path.name[:_DRAFT_LENGTH]}.{os.getpid()}.{what}")
 
 
 def write_geotiffs(cutout: Cutout, folder: Path) -> None:
@@ -184,23 +179,7 @@ _IS_EXPORT: dict[Kind, Callable[[Path], bool]] = {
 def _sync(draft: Path) -> None:
     """Force a file, or all files of a folder, to disk."""
     for path in [draft] if draft.is_file() else sorted(draft.rglob("*")):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _give_name(draft: Path, path: Path, kind: Kind, *, force: bool) -> None:
-    """Rename the draft; an earlier folder steps aside first and goes only once the new one is in place."""
-    _refuse_present(kind, path, force=force)
-    if not path.is_dir():
-        draft.replace(path)
-        return
-    aside = _beside(path, "old")
-    path.rename(aside)
-    draft.rename(path)
-    _remove(aside)
+        force_to_disk(path)
 
 
 def _remove(path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from flows.mapping.item import PREVIEW, MapTitle, item_text
 from flows.mapping.layers import Colours, Piece, cog, colours_of, frame_of, gathered, layers, preview
 from monitoring.errors import WarehouseError
-from warehouse.drafts import settle
+from warehouse.drafts import draft_of, put_in_place, settle
 
 #: Cells of the largest box that is drawn, 200 km x 200 km: woodlands further apart are not one map.
 MAX_CELLS = 20_000**2
@@ -29,8 +29,6 @@ _OF_A_MAP = re.compile(
     rf"(mean|sd|mean-colours|applicability)\.tif(\.aux\.xml)?|{re.escape(PREVIEW)}|{re.escape(ITEM)}"
 )
 _ZONE = re.compile(r"epsg-\d{5}")
-#: Most characters of a name that a draft's name repeats: four bytes each, of the 255 that a name may have.
-_DRAFT_LENGTH = 50
 
 
 def write_maps(pieces: Sequence[Piece], title: MapTitle, folder: Path, *, force: bool = False) -> list[Path]:
@@ -114,7 +112,7 @@ def _is_map_item(path: Path) -> bool:
 
 def _write_folder(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
     """Write files beside a folder, then give them its name; an earlier folder goes once they are there."""
-    draft = _beside(folder, "part")
+    draft = draft_of(folder)
     try:
         for name, content in files.items():
             part = draft / f"{name}.part"
@@ -122,23 +120,8 @@ def _write_folder(files: Mapping[str, bytes], folder: Path, *, force: bool) -> N
             part.write_bytes(content)
             settle(part, draft / name)
         refuse_present(folder, force=force)
-        _give_name(draft, folder)
+        put_in_place(draft, folder)
     except OSError as error:
         raise WarehouseError(f"map {folder}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _give_name(draft: Path, folder: Path) -> None:
-    if not folder.exists():
-        draft.rename(folder)
-        return
-    aside = _beside(folder, "old")
-    folder.rename(aside)
-    draft.rename(folder)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _beside(folder: Path, what: str) -> Path:
-    """Return a hidden name beside a folder that no other process uses."""
-    return folder.with_name(f".{folder.name[:_DRAFT_LENGTH]}.{os.getpid()}.{what}")

@@ -340,8 +340,8 @@ def test_a_folder_below_a_file_is_a_clear_error(tmp_path: Path) -> None:
 def test_the_draft_of_a_killed_maker_is_swept_and_that_of_a_living_one_kept(tmp_path: Path) -> None:
     finished = subprocess.Popen([sys.executable, "-c", ""])
     finished.wait()
-    dead = tmp_path / f".world.{finished.pid}.partial"
-    living = tmp_path / f".world.{os.getppid()}.partial"
+    dead = tmp_path / f".world.{finished.pid}.draft"
+    living = tmp_path / f".world.{os.getppid()}.draft"
     dead.mkdir()
     living.mkdir()
     (tmp_path / "no").write_text("")
@@ -397,7 +397,7 @@ def test_a_killed_make_leaves_no_half_archive_no_orphan_and_can_be_repeated(tmp_
         "if __name__ == '__main__': make_archive(Path(sys.argv[1]), years=[2017], processes=2)\n"
     )
     maker = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "world")], stderr=subprocess.DEVNULL)
-    _wait_for(lambda: any(tmp_path.glob(".world.*.partial/*/*/*/*.json")))
+    _wait_for(lambda: any(tmp_path.glob(".world.*.draft/*/*/*/*.json")))
     workers = _children(maker.pid)
     maker.send_signal(signal.SIGKILL)
     maker.wait()

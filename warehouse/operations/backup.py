@@ -16,7 +16,7 @@ from typing import Any
 from monitoring.errors import WarehouseError
 from warehouse.columns import utc
 from warehouse.database import connect, refusals
-from warehouse.drafts import draft_of, force_to_disk, settle
+from warehouse.drafts import draft_of, force_to_disk, is_draft, settle
 from warehouse.lease import Lease
 from warehouse.migrate import refuse_newer_schema
 from warehouse.operations.rooms import table_sums
@@ -123,13 +123,9 @@ def _files_of(parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
         for path in [place, *sorted(place.rglob("*"))]:
             if path.is_symlink():
                 raise WarehouseError(f"backup: {path} is a link; a backup holds files alone")
-            if path.is_file() and not _is_draft(path):
+            if path.is_file() and not is_draft(path):
                 inside = path.relative_to(place).parts if place.is_dir() else ()
                 yield str(PurePosixPath(name, *inside)), path
-
-
-def _is_draft(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix in {".draft", ".part"}
 
 
 def _copy_each(sources: Mapping[str, Path], draft: Path, progress: Progress) -> Iterator[tuple[str, Kept]]:

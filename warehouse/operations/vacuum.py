@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from monitoring.errors import WarehouseError
 from warehouse.database import connect, query, refusals, transaction
-from warehouse.drafts import draft_of, settle
+from warehouse.drafts import draft_of, is_left_over, settle
 from warehouse.operations.backup import checkpoint
 from warehouse.operations.rooms import blocks_of, schema_text, table_sums
 from warehouse.publish import DEFAULT_POLICY, write_lease
@@ -24,8 +23,6 @@ FREE_SHARE = 0.25
 #: A draft is left over when its process is gone and nobody wrote to it for this long.
 DRAFT_AGE = timedelta(hours=1)
 
-#: A draft is named for the process that makes it; that of a database may have a log of commits beside it.
-_DRAFT = re.compile(r"\..+\.(?P<pid>\d+)\.(draft|part)(\.wal.*)?")
 _SEASON = re.compile(r"\d{4}-Q[1-4]")
 #: Estimates staged in a season's folder, and what was loaded of them. Listings stay, as replays and rebuilds
 #: read them, and so do the estimates of reference sites, which are kept nowhere else.
@@ -44,8 +41,7 @@ class Removal:
 def leftover_drafts(folder: Path, now: datetime) -> Iterator[Removal]:
     """Yield the unfinished files of processes that are gone, directly in a folder; links are left alone."""
     for path in _files(folder):
-        named = _DRAFT.fullmatch(path.name)
-        if named and _age(path, now) > DRAFT_AGE and not _is_alive(int(named["pid"])):
+        if is_left_over(path) and _age(path, now) > DRAFT_AGE:
             yield Removal(path, path.stat().st_size, "unfinished file of a process that is gone")
 
 
@@ -148,13 +144,3 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _age(path: Path, now: datetime) -> timedelta:
     return timedelta(seconds=now.timestamp() - path.stat().st_mtime)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):  # somebody else's; a number that says nothing
-        return True
-    return True
