@@ -13,23 +13,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from flows.estimating.estimate import EstimateReceipt, observations_path
+from flows.estimating.judged import judge_estimates
 from flows.ingesting.indices import indices_path, quarter_of
 from flows.ingesting.ingest import IngestReceipt, checks_of
 from flows.ingesting.listing import Check, Listing, read_listing
-from flows.quality.gate import Verdict, check_estimates
-from flows.quality.suites import OBSERVATION_COLUMNS
+from flows.quality.gate import Verdict
 from flows.releases.loading import record_inventory
 from flows.workspace import Workspace
 from monitoring.errors import WarehouseError
 from monitoring.scenes import Sensor
 from monitoring.seasons import Season
-from monitoring.targets import Target
 from monitoring.woodlands import boundary_digest
-from warehouse.columns import schema_of
+from warehouse.columns import with_text
 from warehouse.records import (
     AssetFailureRow,
     BlockSeasonRow,
@@ -41,7 +39,7 @@ from warehouse.records import (
     QuarantineRow,
     RunRow,
 )
-from warehouse.staging import read_columns, read_estimates, write_estimates
+from warehouse.staging import read_all, write_columns
 from warehouse.writer import Writer, open_writer
 
 if TYPE_CHECKING:
@@ -50,8 +48,6 @@ if TYPE_CHECKING:
 
 #: Namespace of run ids: the same run of the same inputs has the same id.
 RUN_NAMESPACE = uuid.UUID("6f2d8a52-6a1c-4e0e-9c39-3d6f0b6c5c11")
-#: Stands in the quality table for an expectation that nothing could be asked of.
-NOT_JUDGED = "observations_not_judged"
 #: How long the load waits for another writer's lease, seconds.
 LEASE_WAIT_S = 300.0
 
@@ -80,12 +76,10 @@ def load_season(
     refuse_lost_warehouse(workspace.warehouse, workspace.published)
     listings = [read_listing(Path(receipt.listing)) for receipt in ingested]
     inputs = {receipt.block_id: receipt.inputs_hash for receipt in staged}
-    rows = [row for receipt in staged for row in read_estimates(Path(receipt.staged))]
-    frame = estimate_frame(rows, workspace.reads_published)
-    uncounted = uncounted_columns(frame) if workspace.reads_published else ()
-    verdict = check_estimates(frame, season, workspace.science, target_of(workspace), uncounted)
+    judged = judge_estimates(workspace, season, (Path(receipt.staged) for receipt in staged))
+    verdict = judged.verdict
     run_id = name_run(workspace, season, staged)
-    passed = _passed(rows, verdict, run_id, boundaries_of(workspace))
+    passed = _recorded(judged.sound, run_id, boundaries_of(workspace))
     with open_writer(workspace.warehouse, now=now, wait_s=LEASE_WAIT_S) as writer:
         with writer.as_one(f"season {season}"):
             added = writer.record_run(_run_row(workspace, season, run_id, now))
@@ -93,17 +87,17 @@ def load_season(
             added += load_listings(writer, season, listings, run_id, now)
             added += load_standings(writer, listings, inputs, run_id, now)
             added += sum(load_indices(writer, workspace, listing, run_id, now) for listing in listings)
-            checks = (*checks_of(verdict), *not_judged(uncounted))
+            checks = (*checks_of(verdict), *judged.not_judged)
             added += writer.load_quality(quality_rows(checks, season.id, "all", run_id), now=now)
             added += writer.quarantine(held_back(verdict, season.id, "woodland_id", run_id), now=now)
             added += writer.load_observations(_observations(staged, run_id), now=now)
-            if passed:
+            if len(passed):
                 path = workspace.staging / season.id / f"load.{run_id}.parquet"
-                added += writer.load_estimates(write_estimates(path, passed), now=now)
+                added += writer.load_estimates(write_columns(path, EstimateRow, passed), now=now)
             else:
                 added += writer.finish_run(run_id, "failed", now=now)
         writer.cluster()
-    return LoadReceipt(run_id, added, _problems(verdict, season) if rows else ())
+    return LoadReceipt(run_id, added, _problems(verdict, season) if len(judged.staged) else ())
 
 
 def refuse_lost_warehouse(warehouse: Path, published: Path) -> None:
@@ -117,32 +111,6 @@ def refuse_lost_warehouse(warehouse: Path, published: Path) -> None:
             "(underwood warehouse restore BACKUP, or a copy of the snapshot), or move the snapshot away "
             "to begin anew"
         )
-
-
-def target_of(workspace: Workspace) -> Target:
-    """Return what the head in use predicts, with its unit and bounds."""
-    return workspace.head.card.target
-
-
-def estimate_frame(rows: Sequence[EstimateRow], published: bool = False) -> pd.DataFrame:
-    """Return staged estimates as the gate's table; an estimate that is missing says why."""
-    columns = [field.name for field in dataclasses.fields(EstimateRow)]
-    frame = pd.DataFrame([[getattr(row, c) for c in columns] for row in rows], columns=columns)
-    missing = frame["mean"].isna() if len(frame) else pd.Series([], dtype=bool)
-    reason = "no pixel of the woodland " + ("has a published embedding" if published else "was observed")
-    return frame.assign(reason=missing.map({True: reason, False: ""}))
-
-
-def uncounted_columns(frame: pd.DataFrame) -> tuple[str, ...]:
-    """Return the columns of observation counts that say nothing of any estimate there is."""
-    known = frame[frame["mean"].notna()]
-    return tuple(column for column in OBSERVATION_COLUMNS if known[column].isna().all())
-
-
-def not_judged(uncounted: Sequence[str]) -> tuple[Check, ...]:
-    """Return the rows by which the gate says that it did not judge the number of observations."""
-    said = "the publisher of the embeddings does not count observations: their least was not judged"
-    return tuple(Check("estimates", NOT_JUDGED, column, True, 0, said) for column in uncounted)
 
 
 def name_run(workspace: Workspace, season: Season, staged: Sequence[EstimateReceipt]) -> str:
@@ -163,15 +131,10 @@ def _run_row(workspace: Workspace, season: Season, run_id: str, now: datetime) -
     return RunRow(run_id, season.id, workspace.science.digest, science, version("underwood"), now)
 
 
-def _passed(
-    rows: Sequence[EstimateRow], verdict: Verdict, run_id: str, boundaries: Mapping[str, str]
-) -> list[EstimateRow]:
-    sound = frozenset(verdict.passed["woodland_id"])
-    return [
-        dataclasses.replace(row, run_id=run_id, boundary=boundaries[row.woodland_id])
-        for row in rows
-        if row.woodland_id in sound
-    ]
+def _recorded(staged: pa.Table, run_id: str, boundaries: Mapping[str, str]) -> pa.Table:
+    """Return staged estimates as a run records them: named by it, each of the polygon now in use."""
+    polygons = [boundaries[name] for name in staged["woodland_id"].to_pylist()]
+    return with_text(with_text(staged, "run_id", [run_id] * len(staged)), "boundary", polygons)
 
 
 def boundaries_of(workspace: Workspace) -> dict[str, str]:
@@ -303,14 +266,8 @@ def load_indices(writer: Writer, workspace: Workspace, listing: Listing, run_id:
 def _observations(staged: Sequence[EstimateReceipt], run_id: str) -> pa.Table:
     """Return what was seen of the woodlands of a season, as staged, as found by a run."""
     paths = [observations_path(Path(receipt.staged)) for receipt in staged]
-    found = pa.concat_tables(
-        [
-            schema_of(ObservationRow).empty_table(),
-            *(read_columns(path, ObservationRow) for path in paths if path.exists()),
-        ]
-    )
-    named = pa.array([run_id] * len(found), pa.string())
-    return found.set_column(found.schema.get_field_index("run_id"), "run_id", named)
+    found = read_all(filter(Path.exists, paths), ObservationRow)
+    return with_text(found, "run_id", [run_id] * len(found))
 
 
 def quality_rows(checks: Sequence[Check], season: str, scope: str, run_id: str) -> list[QualityRow]:

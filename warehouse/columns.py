@@ -90,6 +90,11 @@ def columns_of(rows: Sequence[Any], kind: type) -> pa.Table:
     )  # fmt: skip
 
 
+def with_text(table: pa.Table, name: str, texts: Sequence[str]) -> pa.Table:
+    """Return a table with other texts in one of its columns."""
+    return table.set_column(table.column_names.index(name), name, pa.array(texts, pa.string()))
+
+
 def build(kind: type[T], columns: Mapping[str, Any]) -> T:
     """Return a flat row from stored columns: a null float becomes NaN, a time aware UTC."""
     fields: Any = kind  # mypy takes a type variable for something that cannot be hashed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,11 +47,15 @@ def write_rows(path: Path, kind: type[S], rows: Sequence[S]) -> Path:
 
     The same rows in any order give the same bytes; the type makes a file of no rows one of that type too.
     """
-    by_key = operator.attrgetter(*kind.KEY)
+    return write_columns(path, kind, columns_of(rows, kind))
+
+
+def write_columns(path: Path, kind: type[StagedRow], rows: pa.Table) -> Path:
+    """Write rows, as a table of exactly the type's columns, to a Parquet file; otherwise as `write_rows`."""
     draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = columns_of(sorted(rows, key=by_key), kind)
+        table = rows.sort_by([(name, "ascending") for name in kind.KEY]).combine_chunks()
         # Without checksums a flipped bit would be read as another number, and be recorded for good.
         pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
         settle(draft, path)
@@ -64,7 +67,17 @@ def write_rows(path: Path, kind: type[S], rows: Sequence[S]) -> Path:
 
 def read_rows(path: Path, kind: type[S]) -> tuple[S, ...]:
     """Return the staged rows; WarehouseError for a file that is missing, damaged or of other columns."""
-    return tuple(build(kind, columns) for columns in read_columns(path, kind).to_pylist())
+    return rows_of(read_columns(path, kind), kind)
+
+
+def rows_of(table: pa.Table, kind: type[S]) -> tuple[S, ...]:
+    """Return staged rows of a table of exactly the type's columns."""
+    return tuple(build(kind, columns) for columns in table.to_pylist())
+
+
+def read_all(paths: Iterable[Path], kind: type[StagedRow]) -> pa.Table:
+    """Return the staged rows of all files as one Arrow table, of no rows where there is no file."""
+    return pa.concat_tables([schema_of(kind).empty_table(), *(read_columns(path, kind) for path in paths)])
 
 
 def read_columns(path: Path, kind: type[StagedRow]) -> pa.Table:

@@ -12,7 +12,8 @@ from flows.assessing.gathering import evidence_of, histories_of, sites_of
 from flows.assessing.histories import Histories
 from flows.assessing.names import judged_hash
 from flows.assessing.recording import Recorded, record, record_provisional
-from flows.load import LEASE_WAIT_S, target_of
+from flows.estimating.judged import target_of
+from flows.load import LEASE_WAIT_S
 from flows.workspace import Workspace
 from monitoring.alerts.alert import Alert
 from monitoring.alerts.provisional import provisional_alerts

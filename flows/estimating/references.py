@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.estimating.estimate import inputs_hash, staged_path
+from flows.estimating.judged import judge_estimates
 from flows.estimating.site_embeddings import read_site_embeddings, site_embeddings_path
 from flows.ingesting.listing import Listing, listing_path, read_listing
-from flows.load import estimate_frame, target_of, uncounted_columns
-from flows.quality.gate import check_estimates
 from flows.workspace import Workspace
 from monitoring.errors import SeasonError
 from monitoring.gates.reference_sites import PanelEmbeddings, ReferenceSite
@@ -27,7 +26,7 @@ from monitoring.grid import Block
 from monitoring.seasons import Season
 from monitoring.trends.histories import RichnessSeries
 from warehouse.records import EstimateRow
-from warehouse.staging import read_estimates
+from warehouse.staging import rows_of
 
 
 def reference_series(workspace: Workspace, up_to: Season | None = None) -> tuple[RichnessSeries, ...]:
@@ -82,7 +81,8 @@ def reference_rows(workspace: Workspace) -> tuple[EstimateRow, ...]:
     return tuple(
         row
         for season in final_seasons(workspace)
-        for row in _passed(workspace, season, list(_staged(workspace, season)))
+        if (paths := list(_staged(workspace, season)))
+        for row in rows_of(judge_estimates(workspace, season, paths).sound, EstimateRow)
     )
 
 
@@ -103,10 +103,11 @@ def final_seasons(workspace: Workspace) -> tuple[Season, ...]:
     return tuple(found)
 
 
-def _staged(workspace: Workspace, season: Season) -> Iterator[EstimateRow]:
+def _staged(workspace: Workspace, season: Season) -> Iterator[Path]:
     for block, listing in _final_listings(workspace, season):
         path = _staged_path(workspace, block, season, listing)
-        yield from read_estimates(path) if path.exists() else ()
+        if path.exists():
+            yield path
 
 
 def _site_embeddings(workspace: Workspace) -> Iterator[tuple[tuple[int, str], NDArray[np.float64]]]:
@@ -132,17 +133,6 @@ def _is_final(listing: Listing) -> bool:
 
 def _staged_path(workspace: Workspace, block: Block, season: Season, listing: Listing) -> Path:
     return staged_path(workspace, block, season, inputs_hash(block, listing, workspace.settings))
-
-
-def _passed(workspace: Workspace, season: Season, rows: Sequence[EstimateRow]) -> list[EstimateRow]:
-    """Return the rows that the gate of a woodland's estimates lets pass."""
-    if not rows:
-        return []
-    frame = estimate_frame(rows, workspace.reads_published)
-    uncounted = uncounted_columns(frame) if workspace.reads_published else ()
-    verdict = check_estimates(frame, season, workspace.science, target_of(workspace), uncounted)
-    sound = frozenset(verdict.passed["woodland_id"])
-    return [row for row in rows if row.woodland_id in sound]
 
 
 def _series(site_id: str, rows: Sequence[EstimateRow]) -> RichnessSeries:
