@@ -8,6 +8,7 @@ and the largest resident memory of the process tree. FOLDER (default: a temporar
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -67,13 +68,20 @@ def rows_of(timing: Timing) -> str:
     return f"{len(rows)} seasons, {read} scene reads, {added} rows added"
 
 
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Time the whole line on the simulated archive.")
+    parser.add_argument("folder", nargs="?", type=Path, help="empty or new; default: a temporary one")
+    parser.add_argument("--every-quarter", action="store_true", help="also the seasons that are not final")
+    return parser.parse_args()
+
+
 def main() -> None:
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
-    folder = Path(arguments[0] if arguments else tempfile.mkdtemp(prefix="underwood-line-")).absolute()
+    asked = parse()
+    folder = (asked.folder or Path(tempfile.mkdtemp(prefix="underwood-line-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "underwood.toml").write_text(SETTINGS, "utf-8")
     seasons = ("--from", FIRST, "--to", LAST, "--format", "json")
-    if "--every-quarter" not in sys.argv:
+    if not asked.every_quarter:
         seasons = (*seasons, "--final-only")
     timings = [
         timed("archive make", folder, "archive", "make", "archive"),

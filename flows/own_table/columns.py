@@ -35,7 +35,7 @@ _SEPARATORS = (",", ";", "\t")
 _QUOTED = re.compile(r'"[^"]*"')
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _MARK = b"\xef\xbb\xbf"
-_MISSING = pa.array(["", "na", "nan", "null", "none"])
+_MISSING = pa.array(["", "na", "n/a", "#n/a", "nan", "null", "none"])
 #: How the reader tells of a row that is wider or narrower than the header.
 _UNEVEN = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _COMMA_NUMBER = re.compile(r"[+-]?[\d.]*\d,\d[\d,]*")

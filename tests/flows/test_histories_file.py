@@ -88,7 +88,7 @@ def test_the_order_of_rows_and_columns_does_not_matter(tmp_path: Path) -> None:
     assert list(values(back)) == ["ash", "oak"]
 
 
-@pytest.mark.parametrize("gap", ["", " ", "NaN", "NA", "null"])
+@pytest.mark.parametrize("gap", ["", " ", "NaN", "NA", "n/a", "null"])
 def test_a_missing_year_stays_missing(tmp_path: Path, gap: str) -> None:
     reading = read(tmp_path, f"{HEADER}\n{OAK}oak,2019,{gap}\noak,2020,55\n")
     assert values(reading) == {"oak": {2017: 60.0, 2018: 58.0, 2020: 55.0}}

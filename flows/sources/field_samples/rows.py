@@ -16,7 +16,7 @@ from monitoring.targets import Effort, Target
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 #: Longest id; GlobalFungi's have 11 characters.
 MAX_ID = 200
-_MISSING = frozenset({"", "na", "nan", "null", "none"})
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 _COMMA_NUMBER = re.compile(r"[+-]?[\d.]*\d,\d[\d,]*")
 _NEEDED, _READABLE, _BOUNDED = "a sample needs it", "a number that can be read", "possible values"
 
