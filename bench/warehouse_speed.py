@@ -16,6 +16,7 @@ provenance and no versions, and check nothing.
 from __future__ import annotations
 
 import argparse
+import inspect
 import itertools
 import json
 import os
@@ -70,7 +71,10 @@ from warehouse_filled import (
     question_of,
 )
 
+from monitoring.identities import estimate_id
+from warehouse.answering.provenance import Chain, read_chain
 from warehouse.database import connect
+from warehouse.operations.checks import Outcome, check_content
 from warehouse.reader import read
 
 #: Bounds, seconds: what a person waits for without noticing, and what a nightly load may take.
@@ -258,8 +262,39 @@ def measure(bench: Bench, server: postgres.Server | None) -> None:
     publish(bench)
     our_histories(bench, IN_ORDER)
     their_histories(bench, server)
+    whole_log(bench)
     sizes(bench, server)
     loads_of_one_target(bench, server)
+
+
+def whole_log(bench: Bench) -> None:
+    """Measure what looks through everything recorded: the operator's check, an id without its woodland."""
+    moment = bench.world.loaded_at(bench.world.n_seasons)
+    with connect(bench.warehouse, read_only=True) as connection:
+        row: Row = {
+            "what": "warehouse check",
+            "warehouse": median([seconds(lambda: sound(connection, moment))]),
+        }
+    bench.add(row)
+    with read_chain(bench.snapshot) as chain:
+        ids = [cited(chain, season) for season in sorted(set(bench.some_seasons()))[::5]]
+        found = percentiles(latencies(chain.estimate_of_id, ids))
+    bench.add(
+        {"what": "an estimate by its id alone", "warehouse": found, "note": "one of every fifth season"}
+    )
+
+
+def sound(connection: duckdb.DuckDBPyConnection, moment: datetime) -> None:
+    """Check the warehouse as `underwood warehouse check` does; end here when something is broken."""
+    broken = [each for each in check_content(connection, now=moment) if each.outcome is Outcome.FAILED]
+    if broken:
+        sys.exit(f"{broken[0].check}: {broken[0].found}")
+
+
+def cited(chain: Chain, season: str) -> str:
+    """Return the id of some estimate of a season."""
+    row = chain.estimates_of_season(season)[0]
+    return estimate_id(**{part: row[part] for part in inspect.signature(estimate_id).parameters})
 
 
 def machine() -> Row:
