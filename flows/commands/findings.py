@@ -12,7 +12,10 @@ from flows.commands.session import Session, session_of
 from flows.tables import Format, Row, show
 
 if TYPE_CHECKING:
-    from warehouse.reader import Record
+    from flows.workspace import Workspace
+    from monitoring.trends.histories import RichnessSeries
+    from monitoring.trends.sites import Site
+    from warehouse.reader import Reader, Record
 
 #: What fits on a terminal; JSON and CSV hold every column.
 GATES_BRIEF = ("gate", "name", "scope", "of", "state", "reason")
@@ -49,14 +52,22 @@ def contrasts(
     mixed_model: Annotated[
         bool, typer.Option("--mixed-model", help="Cross-check by a mixed model of statsmodels instead.")
     ] = False,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="All parks under other choices of years, woodlands, weights.")
+    ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show ancient against matched other woodland, in every park and in all."""
     from warehouse.reader import read
 
     session = session_of(context)
+    if mixed_model and variants:
+        raise typer.BadParameter("--mixed-model and --variants: one at a time")
     if mixed_model:
         show([mixed_model_row(session)], form)
+        return
+    if variants:
+        show_variants(session, form)
         return
     with read(session.open().published) as reader:
         rows = reader.contrasts()
@@ -70,21 +81,55 @@ def mixed_model_row(session: Session) -> Record:
     """Return the cross-check of the contrast of all parks as one row, its warnings in one text."""
     from dataclasses import asdict
 
-    from flows.assessing.gathering import sites_of
     from monitoring.trends.mixed_model import mixed_model_check
     from warehouse.reader import read
 
     workspace = session.open()
-    sites, science = sites_of(workspace), workspace.science
     with read(workspace.published) as reader:
-        series = [
-            one
-            for one in reader.series(science.estimation.target)
-            if len(one.years) and one.woodland_id in sites
-        ]
-    chosen = [sites[one.woodland_id] for one in series]
-    check = mixed_model_check(series, chosen, science.trend, science.matching)
+        series, sites = _histories(workspace, reader)
+    check = mixed_model_check(series, sites, workspace.science.trend, workspace.science.matching)
     return {**asdict(check), "warnings": "; ".join(check.warnings)}
+
+
+def show_variants(session: Session, form: Format) -> None:
+    """Show the contrast of all parks as assessed and under every other choice."""
+    from dataclasses import asdict
+
+    from monitoring.trends.variants import variants
+    from warehouse.reader import read
+
+    workspace = session.open()
+    science = workspace.science
+    with read(workspace.published) as reader:
+        series, sites = _histories(workspace, reader)
+        felled = frozenset(
+            row["woodland_id"]
+            for row in reader.corroborations(science.estimation.target)
+            if row["kind"] == "felling" and row["year"]
+        )
+        ancient_by = ancient_by_release(reader)
+    found = variants(series, sites, science.trend, science.matching, felled=felled, ancient_by=ancient_by)
+    rows = [{"variant": one.name, **asdict(one.contrast)} for one in found]
+    show([_variant_line(row) for row in rows] if form is Format.TABLE else rows, form)
+
+
+def ancient_by_release(reader: Reader) -> dict[str, dict[str, bool]]:
+    """Return whether each release of the inventory called a woodland ancient, by id."""
+    releases = {row["id"]: reader.woodlands(as_of=row["recorded_at"]) for row in reader.releases()}
+    return {
+        name: dict(zip(known["id"], known["is_ancient"].map(bool), strict=True))
+        for name, known in releases.items()
+    }
+
+
+def _histories(workspace: Workspace, reader: Reader) -> tuple[list[RichnessSeries], list[Site]]:
+    """Return the histories to compare, with the site of each."""
+    from flows.assessing.gathering import sites_of
+
+    sites = sites_of(workspace)
+    known = reader.series(workspace.science.estimation.target)
+    series = [one for one in known if len(one.years) and one.woodland_id in sites]
+    return series, [sites[one.woodland_id] for one in series]
 
 
 def gates(
@@ -128,6 +173,17 @@ def _contrast_line(row: Record) -> Row:
         "eras": "as one" if row["is_era_stable"] else "differ",
         "flip p": _short(row["sign_flip_p"]),
         "memory": _short(row["autocorrelation"]),
+    }
+
+
+def _variant_line(row: Record) -> Row:
+    return {
+        "variant": row["variant"],
+        "ancient": row["n_ancient"],
+        "other": row["n_other"],
+        "years": row["n_years"],
+        "slope ± 95 %": _slope(row),
+        "p": _short(row["p"]),
     }
 
 

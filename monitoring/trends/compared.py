@@ -48,6 +48,8 @@ class Compared:
     matching: Matching
     incomplete: tuple[Unmatched, ...]
     """Ancient woodlands without a complete record."""
+    weights: Floats | None = None
+    """(A,) of the ancient woodlands in the means; None: one wood, one vote."""
 
 
 def records_of(series: Sequence[RichnessSeries], sites: Sequence[Site]) -> Records:
@@ -121,7 +123,10 @@ def class_means(compared: Compared) -> tuple[Floats, Floats]:
     if not len(compared.ancient):
         nothing = np.full(len(compared.years), np.nan)
         return nothing, nothing
-    return compared.ancient.mean(axis=0), compared.partners.mean(axis=0)
+    if compared.weights is None:
+        return compared.ancient.mean(axis=0), compared.partners.mean(axis=0)
+    shares = compared.weights / compared.weights.sum()
+    return shares @ compared.ancient, shares @ compared.partners
 
 
 def difference_of(ancient: Floats, other: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +77,31 @@ def contrasts(
     )
 
 
+def contrast_of_all(
+    series: Sequence[RichnessSeries],
+    sites: Sequence[Site],
+    rule: TrendTest,
+    matching: MatchRule,
+    seed: int = 0,
+    eras: Sequence[Era] = ERAS,
+    *,
+    by_area: bool = False,
+) -> Contrast:
+    """Return the contrast of all parks alone, as in `contrasts`, without the signs of the parks' slopes.
+
+    `by_area` weighs every ancient woodland, and so its partners, by its area, which must be known.
+    """
+    settings = _Settings(rule, matching, seed, tuple(eras), by_area)
+    return _in_scope(ALL_PARKS, records_of(series, sites), settings).contrast
+
+
 @dataclass(frozen=True)
 class _Settings:
     rule: TrendTest
     matching: MatchRule
     seed: int
     eras: tuple[Era, ...]
+    by_area: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +117,8 @@ class _Scope:
 
 def _in_scope(park: str, records: Records, settings: _Settings, park_slopes: Floats | None = None) -> _Scope:
     compared = compare(park, records, settings.matching)
+    if settings.by_area:
+        compared = replace(compared, weights=_areas(records.sites, compared.matching.ancient))
     left_out = sorted((*compared.incomplete, *compared.matching.unmatched))
     ancient, other = class_means(compared)
     era_slopes = tuple(_era_slopes(park, compared.years, difference_of(ancient, other), settings.eras))
@@ -105,6 +126,11 @@ def _in_scope(park: str, records: Records, settings: _Settings, park_slopes: Flo
     means = zip(compared.years.tolist(), ancient.tolist(), other.tolist(), strict=True)
     years = tuple(ContrastYear(park, *of_year) for of_year in means) if len(compared.ancient) else ()
     return _Scope(contrast, compared.matching.balance, years, era_slopes, tuple(left_out))
+
+
+def _areas(sites: Sequence[Site], ids: Sequence[str]) -> Floats:
+    area_of = {site.woodland_id: site.area_ha for site in sites}
+    return np.array([area_of[name] for name in ids])
 
 
 def _contrast(

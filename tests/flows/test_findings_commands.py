@@ -129,6 +129,12 @@ def test_the_table_of_parks_gives_slope_and_error_on_one_line_and_warns_where_p_
     assert "memory above 0.1: the years are not exchangeable there, and p is too small" in told.stdout
 
 
+def test_two_ways_to_look_again_at_contrasts_are_wrong_use(without: Service) -> None:
+    answer = without.run("contrasts", "--variants", "--mixed-model")
+    assert answer.exit_code == 2
+    assert "one at a time" in answer.stderr
+
+
 @pytest.mark.parametrize("command", ["contrasts", "gates"])
 def test_nothing_found_is_an_empty_list(without: Service, command: str) -> None:
     answer = without.run(command)

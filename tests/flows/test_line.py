@@ -102,6 +102,18 @@ def test_a_history_says_how_each_number_came_about(demo: Path, underwood: Underw
         assert len(row["run_id"]) == 36
 
 
+def test_contrasts_under_other_choices_begin_with_the_one_recorded(demo: Path, underwood: Underwood) -> None:
+    asked = (*config(demo), "contrasts", "--format", "json")
+    recorded = json.loads(underwood(*asked, cwd=demo).stdout)
+    [first, *others] = json.loads(underwood(*asked, "--variants", cwd=demo).stdout)
+    [whole] = [row for row in recorded if row["park"] == first["park"]]
+    assert first["variant"] == "as assessed"
+    assert {name: first[name] for name in ("slope", "p", "n_ancient", "n_pairs")} == {
+        name: pytest.approx(whole[name]) for name in ("slope", "p", "n_ancient", "n_pairs")
+    }
+    assert {"by area", "without 2018-2021", "without 2022-2024"} <= {row["variant"] for row in others}
+
+
 def first_woodland(demo: Path) -> str:
     with (demo / "archive" / "truth" / "woodlands.csv").open(newline="") as file:
         return next(csv.DictReader(file))["wood_id"]

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from flows import cli
 from flows.commands import releases as commands
+from flows.commands.findings import ancient_by_release
 from flows.releases.files import read_release_file
 from flows.releases.inventory import Inventory, in_force, open_inventory
 from flows.releases.loading import Loaded, load_release, record_inventory
@@ -149,6 +150,13 @@ def test_the_real_inventory_is_the_first_release_though_its_ids_repeat(reader: R
     assert len(first) == len({row["new_id"] for row in first}) == 251
     assert {(row["old_id"], row["kind"]) for row in first} == {("", "new")}
     assert sum(row["new_id"].startswith("g") for row in first) == 55  # 54 repeats of 14 ids, and one without
+
+
+def test_the_classes_that_each_release_gave_can_be_asked_for(reader: Reader) -> None:
+    classes = ancient_by_release(reader)
+    assert [len(classes[name]) for name in ("1", "2027")] == [251, 252]
+    assert all(classes["1"].values())
+    assert set(classes["2027"]) - set(classes["1"]) >= {WHOLE, PART, FRESH}
 
 
 def test_the_changed_copy_has_the_lineage_it_was_made_with(reader: Reader) -> None:
