@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,15 +183,19 @@ def _variant_line(row: Record) -> Row:
         "ancient": row["n_ancient"],
         "other": row["n_other"],
         "years": row["n_years"],
-        "slope ± 95 %": _slope(row),
+        "slope ± 95 %": _line(row) if math.isfinite(row["slope"]) else row["reason"],
         "p": _short(row["p"]),
     }
 
 
 def _slope(row: Record) -> str:
-    """Return the slope with half its interval, which is symmetric, or why there is none."""
-    half = (row["slope_high"] - row["slope_low"]) / 2
-    return str(row["reason"]) or f"{row['slope']:.2f} ± {half:.2f}"
+    """Return the slope, or why it has no p: such a one is shown nowhere but among variants."""
+    return str(row["reason"]) or _line(row)
+
+
+def _line(row: Record) -> str:
+    """Return a slope with half its interval, which is symmetric."""
+    return f"{row['slope']:.2f} ± {(row['slope_high'] - row['slope_low']) / 2:.2f}"
 
 
 def _short(figure: float) -> float:

@@ -23,7 +23,7 @@ class Variant:
     """The contrast of all parks under one choice."""
 
     name: str
-    """The choice: `as assessed`, `by area`, `without 2018-2021`, ..."""
+    """The choice: `as assessed`, `by area`, `without years 2018-2021`, ..."""
     contrast: Contrast
 
 
@@ -59,7 +59,7 @@ def variants(
         _Choice(AS_ASSESSED, series, sites),
         *_by_area(series, sites),
         *_without_eras(series, sites, eras),
-        *_without_woodlands("without applicability in doubt", series, sites, _in_doubt(series)),
+        *_without_woodlands("inside applicability", series, sites, _in_doubt(series)),
         *_without_woodlands("without felling", series, sites, felled),
         *_by_release(series, sites, ancient_by or {}),
     )
@@ -85,7 +85,7 @@ def _without_eras(
     known = np.unique(np.concatenate([np.array([], np.int64), *(one.years for one in series)]))
     for era in eras:
         if 0 < len(years_of(era, known)) < len(known):
-            yield _Choice(f"without {era.name}", [_without_era(one, era) for one in series], sites)
+            yield _Choice(f"without years {era.name}", [_without_era(one, era) for one in series], sites)
 
 
 def _without_era(series: RichnessSeries, era: Era) -> RichnessSeries:

@@ -111,7 +111,9 @@ def test_contrasts_under_other_choices_begin_with_the_one_recorded(demo: Path, u
     assert {name: first[name] for name in ("slope", "p", "n_ancient", "n_pairs")} == {
         name: pytest.approx(whole[name]) for name in ("slope", "p", "n_ancient", "n_pairs")
     }
-    assert {"by area", "without 2018-2021", "without 2022-2024"} <= {row["variant"] for row in others}
+    assert {"by area", "without years 2018-2021", "without years 2022-2024"} <= {
+        row["variant"] for row in others
+    }
 
 
 def first_woodland(demo: Path) -> str:
