@@ -83,7 +83,8 @@ def read_all(paths: Iterable[Path], kind: type[StagedRow]) -> pa.Table:
 def read_columns(path: Path, kind: type[StagedRow]) -> pa.Table:
     """Return the staged rows as an Arrow table of exactly the type's columns; errors as `read_rows`."""
     try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(use_threads=False)
     except FileNotFoundError as error:
         raise WarehouseError(f"staged {kind.TABLE}s {path}: no such file; run the season again") from error
     except (OSError, pa.ArrowException) as error:
