@@ -16,7 +16,6 @@ provenance and no versions, and check nothing.
 from __future__ import annotations
 
 import argparse
-import inspect
 import itertools
 import json
 import os
@@ -71,8 +70,8 @@ from warehouse_filled import (
     question_of,
 )
 
-from monitoring.identities import estimate_id
-from warehouse.answering.provenance import Chain, read_chain
+from flows.provenance.nodes import estimate_name
+from warehouse.answering.provenance import read_chain
 from warehouse.database import connect
 from warehouse.operations.checks import Outcome, check_content
 from warehouse.reader import read
@@ -277,7 +276,8 @@ def whole_log(bench: Bench) -> None:
         }
     bench.add(row)
     with read_chain(bench.snapshot) as chain:
-        ids = [cited(chain, season) for season in sorted(set(bench.some_seasons()))[::5]]
+        seasons = sorted(set(bench.some_seasons()))[::5]
+        ids = [estimate_name(chain.estimates_of_season(season)[0]) for season in seasons]
         found = percentiles(latencies(chain.estimate_of_id, ids))
     bench.add(
         {"what": "an estimate by its id alone", "warehouse": found, "note": "one of every fifth season"}
@@ -289,12 +289,6 @@ def sound(connection: duckdb.DuckDBPyConnection, moment: datetime) -> None:
     broken = [each for each in check_content(connection, now=moment) if each.outcome is Outcome.FAILED]
     if broken:
         sys.exit(f"{broken[0].check}: {broken[0].found}")
-
-
-def cited(chain: Chain, season: str) -> str:
-    """Return the id of some estimate of a season."""
-    row = chain.estimates_of_season(season)[0]
-    return estimate_id(**{part: row[part] for part in inspect.signature(estimate_id).parameters})
 
 
 def machine() -> Row:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitoring.science import MatchRule, TrendTest
 from monitoring.trends.contrast import Contrast
 from monitoring.trends.contrasts import contrast_of_all
-from monitoring.trends.eras import ERAS, Era, years_of
+from monitoring.trends.eras import ERAS, Era, without_each
 from monitoring.trends.histories import RichnessSeries
 from monitoring.trends.sites import Site
 
@@ -83,13 +84,13 @@ def _without_eras(
 ) -> Iterator[_Choice]:
     """Yield nothing for an era that has none of the years, or all."""
     known = np.unique(np.concatenate([np.array([], np.int64), *(one.years for one in series)]))
-    for era in eras:
-        if 0 < len(years_of(era, known)) < len(known):
-            yield _Choice(f"without years {era.name}", [_without_era(one, era) for one in series], sites)
+    for era, left in without_each(known, eras):
+        if len(left):
+            yield _Choice(f"without years {era.name}", [_in_years(one, left) for one in series], sites)
 
 
-def _without_era(series: RichnessSeries, era: Era) -> RichnessSeries:
-    kept = ~np.isin(series.years, years_of(era, series.years))
+def _in_years(series: RichnessSeries, years: NDArray[np.int64]) -> RichnessSeries:
+    kept = np.isin(series.years, years)
     sd_year = series.sd_year[kept] if len(series.sd_year) else series.sd_year
     return dataclasses.replace(
         series, years=series.years[kept], mean=series.mean[kept], sd=series.sd[kept], sd_year=sd_year
